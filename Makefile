@@ -1,0 +1,75 @@
+# cohortd. `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
+#
+#   BUILD=dir                      where everything goes (default build)
+#   CC=clang                       gcc and clang both work
+#   SANITIZE=address,undefined     or SANITIZE=thread: an instrumented build in a directory of its own
+#   WERROR=1                       warnings are errors (CI)
+
+CC = gcc
+SANITIZE =
+BUILD = build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(findstring clang,$(CC)),-clang)
+comma := ,
+
+WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
+       -Wwrite-strings -Wswitch-enum -Wimplicit-fallthrough -fno-common $(if $(WERROR),-Werror)
+HARDEN = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=undefined),\
+         -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong)
+PG_INC := $(shell pg_config --includedir 2>/dev/null || echo /usr/include/postgresql)
+CPPFLAGS = -I. -I$(BUILD)/gen -isystem $(PG_INC) -D_GNU_SOURCE
+CFLAGS = -std=c11 -g -fPIE $(WARN) $(HARDEN)
+LDFLAGS = -pie $(if $(SANITIZE),-fsanitize=$(SANITIZE),-Wl,-z$(comma)relro,-z$(comma)now)
+LDLIBS = -lmicrohttpd -lpq -lz -lssl -lcrypto -lpthread -lm
+
+# Each folder is a layer with an archive of its own; what a layer may use is also what its tests are linked with.
+LAYERS = server api api/collect server/http db segment server/base
+USES_base    = base
+USES_http    = http base
+USES_segment = segment base
+USES_db      = db segment base
+USES_collect = collect base
+USES_api     = api collect http db segment base
+USES_server  = server api collect http db segment base
+archive = $(BUILD)/lib$(notdir $(1)).a
+archives = $(foreach layer,$(USES_$(1)),$(BUILD)/lib$(layer).a)
+
+MIGRATIONS := $(sort $(wildcard migrations/*.sql))
+SOURCES := $(foreach layer,$(LAYERS),$(wildcard $(layer)/*.c))
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+all: $(BUILD)/cohortd
+
+$(BUILD)/cohortd: $(BUILD)/server/main.o $(call archives,server)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+define LAYER
+$(call archive,$(1)): $(patsubst %.c,$(BUILD)/%.o,$(filter-out server/main.c,$(wildcard $(1)/*.c)))
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach layer,$(LAYERS),$(eval $(call LAYER,$(layer))))
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The migrations are part of the program: one array, made from the files.
+$(BUILD)/db/migrate.o: $(BUILD)/gen/migrations.inc
+$(BUILD)/gen/migrations.inc: $(MIGRATIONS) scripts/embed
+	@mkdir -p $(@D)
+	scripts/embed $(MIGRATIONS) > $@.tmp && mv $@.tmp $@
+
+# Unit tests: tests/unit/LAYER/test_NAME.c is linked with what its layer may use.
+.SECONDEXPANSION:
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $$(call archives,$$(firstword $$(subst /, ,$$*)))
+	$(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+
+unit: $(UNIT)
+	@set -e; for t in $(sort $(UNIT)); do echo "== $$t"; $$t; done
+
+clean:
+	rm -rf build build-*
+
+-include $(SOURCES:%.c=$(BUILD)/%.d) $(UNIT:=.d)
+.PHONY: all unit clean
+.DELETE_ON_ERROR:

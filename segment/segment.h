@@ -1,0 +1,114 @@
+/* The segment language (docs/segments.md): JSON text → tree → SQL. Pure: knows no connection, no clock, no thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/err.h"
+#include "server/base/sql.h"
+
+struct segment; /* a checked definition: the tree (segment/ast.h) */
+
+#define AUTO_SEGMENT CLEANUP(segment_free_at)
+void segment_free(struct segment *segment);
+void segment_free_at(struct segment **segment);
+
+/* Parses and checks a definition: JSON text of len bytes (copied; it need not be NUL-terminated) with its IANA time zone name ("UTC"; taken as it
+ * is, whether it exists is the database's to say). On true *ret_segment is the caller's. On false *err has code ("unknown_member", "bad_operand",
+ * "limit", "reserved", …), pointer and detail. Regular expressions are tried by the database when a segment is saved: segment_patterns gives them. */
+bool segment_parse(const char *text, size_t len, const char *timezone, struct segment **ret_segment, struct err *err) MUST_CHECK;
+
+/* What a definition depends on, so that the worker knows what can move it. All texts and arrays live as long as the segment. */
+struct segment_names {
+    bool any_event;           /* "*" stands among them */
+    const char *const *names; /* distinct */
+    size_t n_names;
+};
+
+/* Time alone moves a profile when one of its events of these names has a ts in (t0 − d, t1 − d]. */
+struct segment_expiry {
+    int64_t after_us; /* d */
+    struct segment_names events;
+};
+
+/* At the end of a calendar period (`calendar` window) profiles with these events in the period of t0 or of t1, and where it looks back, the one before, move. */
+enum segment_period { PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH, PERIOD_QUARTER, PERIOD_YEAR };
+struct segment_calendar {
+    enum segment_period period; /* of `timezone` */
+    bool last;                  /* last_… rather than this_…; yesterday rather than today */
+    struct segment_names events;
+};
+
+/* A window's fixed `from` or `to` that may be in the future: at that instant profiles with these events move. */
+struct segment_instant {
+    int64_t at_us;
+    bool is_from;
+    struct segment_names events;
+};
+
+/* A date of the person (trait, or "$first_seen") that time alone moves past: within_last, within_next, anniversary_in. A value at instant v moves its
+ * profile when v + offset_us lies in (t0, t1] (offset negative for within_next); for an anniversary the profile may move at each local midnight. */
+struct segment_date {
+    const char *path; /* dotted trait path as in the definition, or "$first_seen" */
+    int64_t offset_us;
+    bool anniversary;
+    int64_t days; /* of anniversary_in */
+};
+
+struct segment_depends {
+    struct segment_names events; /* an event of one of these can change the answer */
+    const char *const *traits;   /* top-level trait keys, distinct */
+    size_t n_traits;
+    bool first_seen; /* asks the profile's first_seen (pseudo-path "$first_seen" in touched) */
+    const char *const *channels; /* consent channels: pseudo-path "$consent.CHANNEL" */
+    size_t n_channels;
+    const char *const *segments; /* keys referred to, distinct */
+    size_t n_segments;
+    const struct segment_expiry *expiries; /* distinct durations, names united */
+    size_t n_expiries;
+    const struct segment_calendar *calendars;
+    size_t n_calendars;
+    const struct segment_instant *instants;
+    size_t n_instants;
+    const struct segment_date *dates;
+    size_t n_dates;
+    bool empty_can_hold; /* may a profile without events, traits and consents be a member? false only when it surely cannot */
+};
+
+const struct segment_depends *segment_depends(const struct segment *segment);
+const char *segment_timezone(const struct segment *segment);
+
+/* The patterns of `matches`, each with its pointer, for the database to try. */
+struct segment_pattern {
+    const char *pattern;
+    const char *pointer;
+    bool ignore_case;
+};
+size_t segment_patterns(const struct segment *segment, const struct segment_pattern **ret_patterns);
+
+/* The five heads. Runner's parameters: $1 as_of timestamptz, $2 the retention floor timestamptz (events count only with ts > $2);
+ * then by head, given below; the segment's own follow (sql.first). The population is `profile`: one row is a live profile. */
+enum segment_head {
+    HEAD_CHANGED, /* $3 version_id integer, $4 profile ids uuid[] → rows (profile_id, is_member boolean, was_member boolean, entered_at, user_id, anonymous_id)
+                     of just those ids whose membership of version $3 differs from the answer; an id without a profile row is a member nowhere */
+    HEAD_RANGE,   /* $3, $4 uuid: profiles with $3 <= profile_id <= $4 → rows (profile_id, user_id, anonymous_id), members only, by profile_id */
+    HEAD_COUNT,   /* $3, $4 uuid as above → one row (members bigint, population bigint) */
+    HEAD_DIFF,    /* $3, $4 uuid, $5 version_id → rows as HEAD_CHANGED for the whole range: the verify head */
+    HEAD_WHY      /* $3 profile_id → one row (node integer, …): see segment_why */
+};
+
+/* How a reference to another segment is answered. */
+enum segment_reference {
+    REFERENCE_STORED, /* by membership of that segment's serving version: the tick and the build */
+    REFERENCE_INLINE  /* by evaluating its definition at $1: preview, diff, verify, a past instant */
+};
+
+/* Gives the definition of another segment, for REFERENCE_INLINE: the segment (lent, alive until compile returns), or NULL for one that is a list
+ * (then membership is asked) or unknown. */
+typedef const struct segment *segment_lookup_fn(void *context, const char *key);
+
+/* Compiles to one statement. lookup may be NULL with REFERENCE_STORED. On true *ret_sql is initialised and the caller's. False only when inlined
+ * references pass a limit: *err says so. */
+bool segment_compile(const struct segment *segment, enum segment_head head, enum segment_reference reference, segment_lookup_fn *lookup,
+                     void *context, struct sql *ret_sql, struct err *err) MUST_CHECK;
