@@ -29,7 +29,8 @@ void *mem_grow(void *old, size_t n, size_t size)
 {
     if (size && n > SIZE_MAX / size)
         BUG("allocation size overflow");
-    return checked(realloc(old, n * size ? n * size : 1));
+    size *= n;
+    return checked(realloc(old, size ? size : 1));
 }
 
 char *mem_strdup(const char *text)

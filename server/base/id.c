@@ -1,0 +1,140 @@
+/* Ids: hashes and random bytes. The one idea: whoever knows the external id computes the same profile id, so nothing is looked up or
+ * allocated, and ids are uniform. SHA-256 is OpenSSL's; the operating system is the only source of randomness. */
+#include "server/base/id.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { KIND_MAX = 16, ID_EXTERNAL_MAX = 256 };
+
+void sha256(const void *bytes, size_t len, uint8_t ret_digest[KEY_HASH_SIZE])
+{
+    if (EVP_Digest(bytes, len, ret_digest, NULL, EVP_sha256(), NULL) != 1)
+        BUG("SHA-256 is not to be had");
+}
+
+struct id id_hash(const void *bytes, size_t len)
+{
+    uint8_t digest[KEY_HASH_SIZE];
+    struct id id;
+
+    sha256(bytes, len, digest);
+    memcpy(id.bytes, digest, ID_SIZE);
+    return id;
+}
+
+struct id id_person(const char *kind, const char *external, size_t len)
+{
+    char text[KIND_MAX + ID_EXTERNAL_MAX];
+    size_t kind_len = strlen(kind) + 1;
+
+    ASSERT(kind_len <= KIND_MAX && len <= ID_EXTERNAL_MAX);
+    memcpy(text, kind, kind_len);
+    memcpy(text + kind_len, external, len);
+    return id_hash(text, kind_len + len);
+}
+
+void random_bytes(void *ret_bytes, size_t len)
+{
+    char *at = ret_bytes;
+
+    while (len) {
+        ssize_t got = getrandom(at, len, 0);
+
+        if (got < 0 && errno != EINTR)
+            BUG("no random bytes");
+        if (got > 0) {
+            at += got;
+            len -= (size_t)got;
+        }
+    }
+}
+
+struct id id_random(void)
+{
+    struct id id;
+
+    random_bytes(id.bytes, sizeof id.bytes);
+    return id;
+}
+
+int id_compare(const struct id *a, const struct id *b)
+{
+    return memcmp(a->bytes, b->bytes, ID_SIZE);
+}
+
+bool id_equal(const struct id *a, const struct id *b)
+{
+    return id_compare(a, b) == 0;
+}
+
+/* Is there a hyphen before this byte in the uuid form? */
+static bool after_hyphen(size_t byte)
+{
+    return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+void id_print(const struct id *id, char ret_text[ID_TEXT])
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = ret_text;
+
+    for (size_t i = 0; i < ID_SIZE; i++) {
+        if (after_hyphen(i))
+            *at++ = '-';
+        *at++ = digits[id->bytes[i] >> 4];
+        *at++ = digits[id->bytes[i] & 15];
+    }
+    *at = '\0';
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool id_read(const char *text, struct id *ret_id)
+{
+    struct id id;
+
+    if (strnlen(text, ID_TEXT) != ID_TEXT - 1)
+        return false;
+    for (size_t i = 0; i < ID_SIZE; i++) {
+        int high, low;
+
+        if (after_hyphen(i) && *text++ != '-')
+            return false;
+        high = hex_digit(*text++);
+        low = hex_digit(*text++);
+        if (high < 0 || low < 0)
+            return false;
+        id.bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    *ret_id = id;
+    return true;
+}
+
+void base64url(const void *bytes, size_t len, char *ret_text)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const uint8_t *in = bytes;
+    uint32_t bits = 0;
+    unsigned n_bits = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        bits = bits << 8 | in[i];
+        for (n_bits += 8; n_bits >= 6; n_bits -= 6)
+            *ret_text++ = digits[bits >> (n_bits - 6) & 63];
+    }
+    if (n_bits)
+        *ret_text++ = digits[bits << (6 - n_bits) & 63];
+    *ret_text = '\0';
+}
