@@ -3,10 +3,7 @@
  * PostgreSQL's cast, so that one text is one instant in C and in SQL. Knows no zone: the two local forms are given as if in UTC. */
 #include "server/base/instant.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "server/base/clock.h"
 
@@ -144,16 +141,32 @@ bool instant_read(const char *text, size_t len, int64_t *ret_us, enum instant_fo
     return true;
 }
 
+/* The last `digits` digits of value, and then the character. */
+static char *put_field(char *at, int digits, int value, char after)
+{
+    for (int i = digits - 1; i >= 0; i--, value /= 10)
+        at[i] = (char)('0' + value % 10);
+    at[digits] = after;
+    return at + digits + 1;
+}
+
 void instant_print(int64_t us, char ret_text[INSTANT_TEXT])
 {
     int64_t seconds = us / US_PER_S - (us % US_PER_S < 0);
     int64_t days = seconds / S_PER_DAY - (seconds % S_PER_DAY < 0);
     int in_day = (int)(seconds - days * S_PER_DAY);
     int year, month, day;
+    char *at = ret_text;
 
     date_from_days(days, &year, &month, &day);
-    (void)snprintf(ret_text, INSTANT_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", year, month, day, in_day / 3600, in_day / 60 % 60,
-                   in_day % 60, (int)(us - seconds * US_PER_S));
+    at = put_field(at, year > 9999 ? 5 : 4, year, '-');
+    at = put_field(at, 2, month, '-');
+    at = put_field(at, 2, day, 'T');
+    at = put_field(at, 2, in_day / 3600, ':');
+    at = put_field(at, 2, in_day / 60 % 60, ':');
+    at = put_field(at, 2, in_day % 60, '.');
+    at = put_field(at, 6, (int)(us - seconds * US_PER_S), 'Z');
+    *at = '\0';
 }
 
 static int64_t unit_s(char unit)

@@ -22,7 +22,7 @@ enum instant_form {
  * the text is none. */
 bool instant_read(const char *text, size_t len, int64_t *ret_us, enum instant_form *ret_form) MUST_CHECK;
 
-/* Prints as RFC 3339 in UTC with six fraction digits and Z. */
+/* Prints as RFC 3339 in UTC with six fraction digits and Z. Years 0 to 99999. */
 void instant_print(int64_t us, char ret_text[INSTANT_TEXT]);
 
 /* Reads a duration: digits without sign or leading zero and one of s m h d w, above 0 and up to 3650 d. */
