@@ -16,7 +16,10 @@ struct buf {
     bool full;  /* something did not fit */
 };
 
-#define BUF_INIT(max_bytes) {.data = NULL, .len = 0, .cap = 0, .max = (max_bytes), .full = false}
+#define BUF_INIT(max_bytes)                                                                                                                \
+    {                                                                                                                                      \
+        .data = NULL, .len = 0, .cap = 0, .max = (max_bytes), .full = false                                                                \
+    }
 #define AUTO_BUF CLEANUP(buf_release)
 
 void buf_init(struct buf *buf, size_t max_bytes);

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define US_PER_MS INT64_C(1000)
-#define US_PER_S INT64_C(1000000)
+#define US_PER_S  INT64_C(1000000)
 
 /* The wall clock, and a clock that never goes back (for deadlines). Any thread. */
 int64_t clock_wall_us(void);

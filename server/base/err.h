@@ -13,9 +13,11 @@ struct err {
     char detail[ERR_DETAIL_MAX];   /* lower case, no full stop, cause first */
 };
 
-#define ERR_INIT {.code = NULL}
+#define ERR_INIT                                                                                                                           \
+    {                                                                                                                                      \
+        .code = NULL                                                                                                                       \
+    }
 
 /* Sets *err unless one is set already; code must be static, pointer is copied (cut at its limit).
  * Returns false, so that a parser can end with `return err_set(…)`. Any thread. */
-bool err_set(struct err *err, const char *code, const char *pointer, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+bool err_set(struct err *err, const char *code, const char *pointer, const char *fmt, ...) PRINTF_LIKE(4, 5);

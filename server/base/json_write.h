@@ -15,7 +15,10 @@ struct json_out {
     bool comma;      /* the next value or key needs a comma before it */
 };
 
-#define JSON_OUT(buffer) {.buf = (buffer), .comma = false}
+#define JSON_OUT(buffer)                                                                                                                   \
+    {                                                                                                                                      \
+        .buf = (buffer), .comma = false                                                                                                    \
+    }
 
 void json_open(struct json_out *out, char bracket);  /* '{' or '[' */
 void json_close(struct json_out *out, char bracket); /* '}' or ']' */
@@ -27,8 +30,8 @@ void json_put_text_len(struct json_out *out, const char *text, size_t len);
 void json_put_int(struct json_out *out, int64_t number);
 void json_put_bool(struct json_out *out, bool value);
 void json_put_null(struct json_out *out);
-void json_put_real(struct json_out *out, double number); /* %.6g: ratios, never money */
-void json_put_instant(struct json_out *out, int64_t us); /* RFC 3339, UTC, six digits, Z; INT64_MIN gives null */
+void json_put_real(struct json_out *out, double number);               /* %.6g: ratios, never money */
+void json_put_instant(struct json_out *out, int64_t us);               /* RFC 3339, UTC, six digits, Z; INT64_MIN gives null */
 void json_put_raw(struct json_out *out, const char *json, size_t len); /* checked JSON text, as it is */
 
 /* Key and value in one call. */

@@ -21,8 +21,11 @@ struct log_field {
 };
 
 #define LOG_TEXT(t) ((struct log_value){.text = (t) ? (t) : ""})
-#define LOG_INT(n) ((struct log_value){.number = (int64_t)(n)})
-#define LOG_FIELD(k, v) {.key = (k), .value = v}
+#define LOG_INT(n)  ((struct log_value){.number = (int64_t)(n)})
+#define LOG_FIELD(k, v)                                                                                                                    \
+    {                                                                                                                                      \
+        .key = (k), .value = v                                                                                                             \
+    }
 
 /* Sets the form ("logfmt" or "json") and the least level ("debug" "info" "warn" "error") for the whole process;
  * before any thread starts. Returns 0, or -1 when a name is unknown. */
@@ -31,9 +34,9 @@ int log_setup(const char *format, const char *level);
 /* Writes one line. fields ends with a NULL key. Values are escaped; msg is a static sentence, lower case, no full stop. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
 
-#define LOG_AT(level, msg, ...) log_write((level), (msg), (const struct log_field[]){__VA_ARGS__ {.key = NULL}})
+#define LOG_AT(level, msg, ...) log_write((level), (msg), (const struct log_field[]){__VA_ARGS__{.key = NULL}})
 /* Use: log_warn("cannot connect", LOG_FIELD("attempt", LOG_INT(3)),); the list may be empty. */
 #define log_debug(msg, ...) LOG_AT(LOG_LEVEL_DEBUG, msg, __VA_ARGS__)
-#define log_info(msg, ...) LOG_AT(LOG_LEVEL_INFO, msg, __VA_ARGS__)
-#define log_warn(msg, ...) LOG_AT(LOG_LEVEL_WARN, msg, __VA_ARGS__)
+#define log_info(msg, ...)  LOG_AT(LOG_LEVEL_INFO, msg, __VA_ARGS__)
+#define log_warn(msg, ...)  LOG_AT(LOG_LEVEL_WARN, msg, __VA_ARGS__)
 #define log_error(msg, ...) LOG_AT(LOG_LEVEL_ERROR, msg, __VA_ARGS__)

@@ -7,15 +7,15 @@
 #include "server/base/buf.h"
 
 enum sql_type {
-    SQL_TEXT,        /* text */
-    SQL_NUMERIC,     /* numeric, given as its decimal text */
-    SQL_INT,         /* bigint, number */
-    SQL_TIMESTAMP,   /* timestamptz, number = µs since 1970 */
-    SQL_NAME_ID,     /* integer: the id of the event name in text; db/ interns it before it runs the statement */
-    SQL_NAME_IDS,    /* integer[]: the ids of the event names in items */
-    SQL_TEXT_ARRAY,  /* text[] of items */
+    SQL_TEXT,          /* text */
+    SQL_NUMERIC,       /* numeric, given as its decimal text */
+    SQL_INT,           /* bigint, number */
+    SQL_TIMESTAMP,     /* timestamptz, number = µs since 1970 */
+    SQL_NAME_ID,       /* integer: the id of the event name in text; db/ interns it before it runs the statement */
+    SQL_NAME_IDS,      /* integer[]: the ids of the event names in items */
+    SQL_TEXT_ARRAY,    /* text[] of items */
     SQL_NUMERIC_ARRAY, /* numeric[] of items */
-    SQL_SEGMENT      /* integer: the id of the segment whose key is in text; db/ looks it up */
+    SQL_SEGMENT        /* integer: the id of the segment whose key is in text; db/ looks it up */
 };
 
 struct sql_param {
