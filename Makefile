@@ -4,6 +4,7 @@
 #   CC=clang                       gcc and clang both work
 #   SANITIZE=address,undefined     or SANITIZE=thread: an instrumented build in a directory of its own
 #   WERROR=1                       warnings are errors (CI)
+#   SUITES="unit integration"      the suites that `make test` runs (default: all)
 
 CC = gcc
 SANITIZE =
@@ -34,6 +35,7 @@ archives = $(foreach layer,$(USES_$(1)),$(BUILD)/lib$(layer).a)
 
 MIGRATIONS := $(sort $(wildcard migrations/*.sql))
 SOURCES := $(foreach layer,$(LAYERS),$(wildcard $(layer)/*.c))
+CHECKS := $(addprefix check-,$(filter-out allow.txt,$(notdir $(wildcard scripts/lint/*))))
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -64,12 +66,60 @@ $(BUILD)/gen/migrations.inc: $(MIGRATIONS) scripts/embed
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $$(call archives,$$(firstword $$(subst /, ,$$*)))
 	$(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
-unit: $(UNIT)
-	@set -e; for t in $(sort $(UNIT)); do echo "== $$t"; $$t; done
+# A fuzz target may use all that reads outside bytes; it grows its corpus under $(BUILD), beginning with tests/fuzz/corpus/NAME.
+USES_fuzz = http collect segment base
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $$(call archives,fuzz)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
-clean:
+run: ## install what is missing, build, serve on 127.0.0.1:8080 with a PostgreSQL of its own
+	@scripts/install run
+	@$(MAKE) --no-print-directory all
+	@exec $(BUILD)/cohortd serve
+
+test: ## install what is missing, build, run all suites against throwaway PostgreSQLs
+	@scripts/install run test
+	@$(MAKE) --no-print-directory all unit-programs
+	@COHORTD=$(BUILD)/cohortd UNIT="$(sort $(UNIT))" SANITIZE=$(SANITIZE) scripts/test $(SUITES)
+
+unit-programs: $(UNIT)
+
+unit: ## the C unit tests alone
+	@$(MAKE) --no-print-directory unit-programs
+	@UNIT="$(sort $(UNIT))" SANITIZE=$(SANITIZE) scripts/test unit
+
+FUZZ_SECONDS = 10
+fuzz: ## each fuzz target for FUZZ_SECONDS, under clang, ASan and UBSan
+	@$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined BUILD=$(BUILD)-fuzz fuzz-programs
+	@scripts/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS) $(notdir $(FUZZ))
+
+fuzz-programs: $(FUZZ)
+
+lint: $(CHECKS) ## every check-…: a script of that name in scripts/lint
+$(CHECKS): check-%: scripts/lint/%
+	@BUILD=$(BUILD) $<
+check-globals: all
+
+format: ## lay the C out as check-format wants it
+	@scripts/lint/format -i
+
+bench: ## what the server does in a second, beside a bare echo and COPY
+	@scripts/install run test bench
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/echo
+	@bench/run $(BUILD)
+
+$(BUILD)/bench/echo: $(BUILD)/bench/echo.o
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+image: ## build the container image without a registry, run it and probe it
+	@scripts/install image
+	@docker/test
+
+clean: ## remove everything built
 	rm -rf build build-*
 
--include $(SOURCES:%.c=$(BUILD)/%.d) $(UNIT:=.d)
-.PHONY: all unit clean
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+-include $(SOURCES:%.c=$(BUILD)/%.d) $(UNIT:=.d) $(FUZZ:=.d) $(BUILD)/bench/echo.d
+.PHONY: all run test unit unit-programs fuzz fuzz-programs lint $(CHECKS) format bench image clean help
 .DELETE_ON_ERROR:
