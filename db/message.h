@@ -13,8 +13,8 @@ enum message_kind { MESSAGE_EVENT, MESSAGE_IDENTIFY, MESSAGE_ALIAS, MESSAGE_GROU
 
 /* The names under which the last three are stored; their ids are fixed by the first migration. */
 #define NAME_IDENTIFY "$identify"
-#define NAME_ALIAS "$alias"
-#define NAME_GROUP "$group"
+#define NAME_ALIAS    "$alias"
+#define NAME_GROUP    "$group"
 enum { NAME_ID_IDENTIFY = 1, NAME_ID_ALIAS = 2, NAME_ID_GROUP = 3, NAME_ID_FIRST_EVENT = 4 };
 
 /* A span of bytes, borrowed from the job. at NULL: not given. */
@@ -38,7 +38,8 @@ struct message {
     int64_t ts_us;           /* as stored */
     int64_t own_ts_us;       /* the client's timestamp to the µs, INSTANT_NONE when missing */
     int64_t received_us;     /* grows by at least 1 µs from message to message */
-    struct span properties;  /* JSON objects as text; an absent one is NULL. identify: its traits; group: groupId and traits; alias: previousId */
+    struct span
+        properties; /* JSON objects as text; an absent one is NULL. identify: its traits; group: groupId and traits; alias: previousId */
     struct span context;
     int32_t source_id;
 };
@@ -69,14 +70,14 @@ struct ingest_job {
     size_t n_messages;
     struct reject *rejects; /* owned */
     size_t n_rejects;
-    char *body;  /* owned: the request's text */
-    char *arena; /* owned, may be NULL: texts that are not in the body as such */
+    char *body;   /* owned: the request's text */
+    char *arena;  /* owned, may be NULL: texts that are not in the body as such */
     size_t bytes; /* of body and arena, for the queue's bound */
     void (*done)(struct ingest_job *job, enum ingest_result result);
-    void *owner; /* for done */
-    size_t n_stored;    /* filled by the writer before done: new messages, */
-    size_t n_duplicate; /* doubles, */
-    size_t n_rejected;  /* and rejects, those found by PostgreSQL included */
+    void *owner;             /* for done */
+    size_t n_stored;         /* filled by the writer before done: new messages, */
+    size_t n_duplicate;      /* doubles, */
+    size_t n_rejected;       /* and rejects, those found by PostgreSQL included */
     struct ingest_job *next; /* the queue's */
 };
 
