@@ -1,0 +1,245 @@
+/* The connection against a real PostgreSQL (TEST_DATABASE_URL): every parameter type there and back, failures by class, pipelines, transactions,
+ * a backend that is killed and one that hangs. */
+#include "db/conn.h"
+
+#include <check.h>
+#include <string.h>
+
+#include "server/base/alloc.h"
+
+DB_STATEMENT(test_echo, "tilbzujyfUITLZB", "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15");
+DB_STATEMENT(test_numeric, "nN", "SELECT $1::text, (SELECT sum(x) FROM unnest($2) x)::text");
+DB_STATEMENT(test_one, "", "SELECT 1");
+
+static struct db_clock db_clock;
+
+static struct db *open_db(unsigned wait_timeout_ms)
+{
+    struct db_config config = {
+        .url = getenv("TEST_DATABASE_URL"), .role = "test", .wait_timeout_ms = wait_timeout_ms, .clock = &db_clock, .worker = true};
+    struct db *db = db_new(&config);
+
+    ck_assert_int_eq(db_connect(db), DB_OK);
+    return db;
+}
+
+static void add_echo_args(struct db_args *args, const struct id ids[2])
+{
+    const int32_t ints[] = {-1, 7};
+    const char *texts[] = {"a", NULL, ""};
+
+    db_arg_text(args, "h\xc3\xa9");
+    db_arg_int(args, -5);
+    db_arg_long(args, INT64_C(-5000000000));
+    db_arg_bool(args, true);
+    db_arg_instant(args, INT64_C(1700000000123456));
+    db_arg_id(args, &ids[0]);
+    db_arg_json(args, "{\"a\": 19.990}", 13);
+    db_arg_bytes(args, "\0x", 2);
+    db_arg_real(args, 0.5);
+    db_arg_ids(args, ids, 2);
+    db_arg_ints(args, ints, 2);
+    db_arg_texts(args, texts, 3);
+    db_array_begin(args, 'L');
+    db_array_end(args);
+    db_array_begin(args, 'Z');
+    db_array_instant(args, DB_INSTANT_PAST);
+    db_array_instant(args, INSTANT_NONE);
+    db_array_end(args);
+    db_array_begin(args, 'B');
+    db_array_bool(args, false);
+    db_array_end(args);
+}
+
+START_TEST(test_types_there_and_back)
+{
+    struct db *db = open_db(0);
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    struct id ids[2] = {id_hash("a", 1), id_hash("b", 1)}, got;
+    struct db_array array;
+    size_t len;
+
+    add_echo_args(&args, ids);
+    ck_assert_int_eq(db_run(db, &test_echo, &args, &rows), DB_OK);
+    ck_assert_str_eq(db_text(&rows, 0, 0), "h\xc3\xa9");
+    ck_assert_int_eq(db_int(&rows, 0, 1), -5);
+    ck_assert(db_int(&rows, 0, 2) == INT64_C(-5000000000));
+    ck_assert(db_bool(&rows, 0, 3));
+    ck_assert(db_instant(&rows, 0, 4) == INT64_C(1700000000123456));
+    got = db_id(&rows, 0, 5);
+    ck_assert(id_equal(&got, &ids[0]));
+    ck_assert_str_eq(db_text(&rows, 0, 6), "{\"a\": 19.990}");
+    ck_assert_uint_eq(db_text_len(&rows, 0, 6), 13);
+    ck_assert_uint_eq(db_text_len(&rows, 0, 7), 2);
+    ck_assert(db_real(&rows, 0, 8) == 0.5);
+    array = db_array(&rows, 0, 9);
+    (void)db_array_next_id(&array);
+    got = db_array_next_id(&array);
+    ck_assert(id_equal(&got, &ids[1]));
+    array = db_array(&rows, 0, 10);
+    ck_assert_int_eq(db_array_next_int(&array), -1);
+    ck_assert_int_eq(db_array_next_int(&array), 7);
+    array = db_array(&rows, 0, 11);
+    ck_assert_uint_eq(array.left, 3);
+    ck_assert(strncmp(db_array_next_text(&array, &len), "a", 1) == 0);
+    ck_assert_ptr_null(db_array_next_text(&array, &len));
+    ck_assert_uint_eq(db_array_count(&rows, 0, 12), 0);
+    array = db_array(&rows, 0, 13);
+    ck_assert(db_array_next_instant(&array) == DB_INSTANT_PAST);
+    ck_assert(db_array_next_instant(&array) == INSTANT_NONE);
+    db_free(db);
+}
+END_TEST
+
+START_TEST(test_numerics_are_exact)
+{
+    struct db *db = open_db(0);
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    const char *items[] = {"0.1", "0.2"};
+
+    db_arg_numeric(&args, "12345678901234567890.01");
+    db_arg_numerics(&args, items, 2);
+    ck_assert_int_eq(db_run(db, &test_numeric, &args, &rows), DB_OK);
+    ck_assert_str_eq(db_text(&rows, 0, 0), "12345678901234567890.01");
+    ck_assert_str_eq(db_text(&rows, 0, 1), "0.3");
+    db_free(db);
+}
+END_TEST
+
+START_TEST(test_failures_by_class)
+{
+    struct db *db = open_db(0);
+
+    ck_assert_int_eq(db_run_sql(db, "SELECT 1/0", NULL, NULL), DB_ERROR);
+    ck_assert_str_eq(db_sqlstate(db), "22012");
+    ck_assert_int_eq(db_run_sql(db, "SELECT pg_cancel_backend(pg_backend_pid())", NULL, NULL), DB_RETRY);
+    ck_assert_int_eq(db_run(db, &test_one, NULL, NULL), DB_OK);
+    ck_assert_int_eq(db_run_sql(db, "SELECT 1 WHERE false", NULL, NULL), DB_NONE);
+    ck_assert_int_eq(db_run_sql(db, "SELECT pg_terminate_backend(pg_backend_pid())", NULL, NULL), DB_RETRY);
+    ck_assert_int_eq(db_run(db, &test_one, NULL, NULL), DB_RETRY);
+    ck_assert_int_eq(db_connect(db), DB_OK);
+    ck_assert_int_eq(db_run(db, &test_one, NULL, NULL), DB_OK);
+    db_free(db);
+}
+END_TEST
+
+START_TEST(test_a_failed_pipeline_says_so_for_each_and_goes_on)
+{
+    struct db *db = open_db(0);
+
+    db_send_sql(db, "BEGIN", NULL);
+    db_send_sql(db, "SELECT 'x'::integer", NULL);
+    db_send_sql(db, "COMMIT", NULL);
+    db_sync(db);
+    ck_assert_int_eq(db_receive(db, NULL), DB_OK);
+    ck_assert_int_eq(db_receive(db, NULL), DB_ERROR);
+    ck_assert_int_eq(db_receive(db, NULL), DB_ERROR);
+    ck_assert_int_eq(db_receive_sync(db), DB_ERROR);
+    ck_assert_str_eq(db_sqlstate(db), "22P02");
+    ck_assert_int_eq(db_commit(db), DB_ERROR);
+    ck_assert_int_eq(db_run(db, &test_one, NULL, NULL), DB_OK);
+    ck_assert_int_eq(db_prepare(db, "by_hand", "SELECT $1 + 1", "i"), DB_OK);
+    ck_assert_int_eq(db_deallocate(db, "by_hand"), DB_OK);
+    ck_assert_int_eq(db_script(db, "CREATE TEMP TABLE t (x int); INSERT INTO t VALUES (1)"), DB_OK);
+    ck_assert_int_eq(db_run(db, &test_one, NULL, NULL), DB_OK);
+    db_free(db);
+}
+END_TEST
+
+START_TEST(test_a_hanging_database_costs_no_more_than_the_wait)
+{
+    struct db *db = open_db(200);
+    int64_t begun = clock_mono_us();
+
+    ck_assert_int_eq(db_run_sql(db, "SELECT pg_sleep(5)", NULL, NULL), DB_RETRY);
+    ck_assert_int_lt(clock_mono_us() - begun, 2 * US_PER_S);
+    ck_assert(!db_is_connected(db));
+    db_free(db);
+}
+END_TEST
+
+static enum db_status fail_twice(struct db *db, void *context)
+{
+    int *runs = context;
+
+    if (++*runs < 3)
+        return db_run_sql(db, "DO $$BEGIN RAISE SQLSTATE '40001'; END$$", NULL, NULL);
+    return db_run(db, &test_one, NULL, NULL);
+}
+
+START_TEST(test_serialization_failures_are_tried_again)
+{
+    struct db *db = open_db(0);
+    int runs = 0;
+
+    ck_assert_int_eq(db_tx(db, DB_REPEATABLE_READ, fail_twice, &runs), DB_OK);
+    ck_assert_int_eq(runs, 3);
+    db_free(db);
+}
+END_TEST
+
+START_TEST(test_large_parameters_do_not_lock_up)
+{
+    struct db *db = open_db(0);
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    size_t len = 20 << 20;
+    char *text = mem_alloc(len);
+
+    memset(text, 'x', len);
+    db_arg_text_len(&args, text, len);
+    ck_assert_int_eq(db_run_sql(db, "SELECT $1", &args, &rows), DB_OK);
+    ck_assert_uint_eq(db_text_len(&rows, 0, 0), len);
+    free(text);
+    db_free(db);
+}
+END_TEST
+
+static enum db_status wait_for(struct db *db, char *channel, size_t size)
+{
+    return db_wait_notify(db, -1, 1000, channel, size);
+}
+
+START_TEST(test_notifications_arrive)
+{
+    struct db *listener = open_db(0), *db = open_db(0);
+    char channel[32];
+
+    ck_assert_int_eq(db_run_sql(listener, "LISTEN here", NULL, NULL), DB_OK);
+    ck_assert_int_eq(db_wait_notify(listener, -1, 0, channel, sizeof channel), DB_NONE);
+    ck_assert_int_eq(db_run_sql(db, "NOTIFY here", NULL, NULL), DB_OK);
+    ck_assert_int_eq(wait_for(listener, channel, sizeof channel), DB_OK);
+    ck_assert_str_eq(channel, "here");
+    db_free(db);
+    db_free(listener);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("conn");
+    TCase *tests = tcase_create("conn");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    if (!getenv("TEST_DATABASE_URL")) {
+        fprintf(stderr, "TEST_DATABASE_URL is not set: run by make test\n");
+        return 1;
+    }
+    tcase_set_timeout(tests, 30);
+    tcase_add_test(tests, test_types_there_and_back);
+    tcase_add_test(tests, test_numerics_are_exact);
+    tcase_add_test(tests, test_failures_by_class);
+    tcase_add_test(tests, test_a_failed_pipeline_says_so_for_each_and_goes_on);
+    tcase_add_test(tests, test_a_hanging_database_costs_no_more_than_the_wait);
+    tcase_add_test(tests, test_serialization_failures_are_tried_again);
+    tcase_add_test(tests, test_large_parameters_do_not_lock_up);
+    tcase_add_test(tests, test_notifications_arrive);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
