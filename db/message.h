@@ -17,7 +17,7 @@ enum message_kind { MESSAGE_EVENT, MESSAGE_IDENTIFY, MESSAGE_ALIAS, MESSAGE_GROU
 #define NAME_GROUP    "$group"
 enum { NAME_ID_IDENTIFY = 1, NAME_ID_ALIAS = 2, NAME_ID_GROUP = 3, NAME_ID_FIRST_EVENT = 4 };
 
-/* A span of bytes, borrowed from the job. at NULL: not given. */
+/* A span of bytes, borrowed from the job or static. at NULL: not given. */
 struct span {
     const char *at;
     size_t len;
@@ -38,9 +38,8 @@ struct message {
     int64_t ts_us;           /* as stored */
     int64_t own_ts_us;       /* the client's timestamp to the µs, INSTANT_NONE when missing */
     int64_t received_us;     /* grows by at least 1 µs from message to message */
-    struct span
-        properties; /* JSON objects as text; an absent one is NULL. identify: its traits; group: groupId and traits; alias: previousId */
-    struct span context;
+    struct span properties;  /* a JSON object as text or NULL; of identify its traits, of group groupId and traits, of alias previousId */
+    struct span context;     /* a JSON object as text or NULL */
     int32_t source_id;
 };
 

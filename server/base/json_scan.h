@@ -63,9 +63,11 @@ bool json_next_element(struct json_iter *iter, struct json *ret_value);
 struct json json_get(struct json object, const char *key);
 /* Is this string (or key) equal to text, escapes decoded? */
 bool json_is(struct json string, const char *text);
-/* Appends the string's content, escapes decoded, as UTF-8. */
+/* Appends the string's content, escapes decoded, as UTF-8. The buffer needs room for the string as it stands in the text. */
 void json_decode(struct json string, struct buf *buf);
-/* The same as malloc'd text, the caller's. A decoded string holds no NUL. */
+/* The same into memory of at least string.len bytes; returns how many it is. No NUL is added; a decoded string holds none. */
+size_t json_decode_to(struct json string, char *ret_text);
+/* The same as malloc'd text, the caller's. */
 char *json_text(struct json string);
 /* How many characters (code points) the string's content has. */
 size_t json_length(struct json string);

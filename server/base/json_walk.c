@@ -248,25 +248,35 @@ bool json_is(struct json string, const char *text)
     return *text == '\0';
 }
 
-void json_decode(struct json string, struct buf *buf)
+size_t json_decode_to(struct json string, char *ret_text)
 {
     const char *at = inside(string).at, *end = inside(string).end;
+    char *out = ret_text;
 
     while (at < end) {
         const char *escape = memchr(at, '\\', (size_t)(end - at));
-        char bytes[4];
+        size_t n = (size_t)((escape ? escape : end) - at);
 
-        buf_add(buf, at, (size_t)((escape ? escape : end) - at));
-        if (!escape)
-            return;
-        at = escape;
-        buf_add(buf, bytes, decode_escape(&at, bytes));
+        memcpy(out, at, n);
+        out += n;
+        at += n;
+        if (escape)
+            out += decode_escape(&at, out);
     }
+    return (size_t)(out - ret_text);
+}
+
+void json_decode(struct json string, struct buf *buf)
+{
+    char *room = buf_room(buf, string.len);
+
+    if (room)
+        buf_added(buf, json_decode_to(string, room));
 }
 
 char *json_text(struct json string)
 {
-    struct buf buf = BUF_INIT(string.len);
+    struct buf buf = BUF_INIT(string.len); /* no escape is shorter than what it stands for */
 
     json_decode(string, &buf);
     return buf_take(&buf);
