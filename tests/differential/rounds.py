@@ -1,0 +1,197 @@
+"""One round of the differential test: random segments and histories sent to a live server, its members compared with model and naive evaluator.
+
+Compared: after incremental ticks, with only time passing, after a build from scratch, and the change feed replayed. The instant is the
+server's own as_of, read in the same snapshot as the members. What differs is shrunk on the server to the smallest definition that still does.
+"""
+import time
+
+from differential.generate import Generator
+from differential.model import Model
+from differential.naive import Segment, is_member
+from differential.values import dumps, loads
+from support.client import quoted
+
+DROPPABLE = ("where", "window", "pick", "note", "span", "within", "same", "times", "for", "ignore_case", "skip", "measure")
+
+
+class Round:
+    """seed decides all but the clock. `people` users and as many anonymous ids, n segments, `messages` in each of three phases."""
+
+    def __init__(self, house, seed, n=40, people=8, messages=80, seconds=6):
+        self.house, self.seed, self.n, self.people, self.messages, self.seconds = house, seed, n, people, messages, seconds
+        self.prefix = f"r{seed}-"
+        self.generate = Generator(seed, house.now())
+        self.model = Model()
+        self.segments = {}
+        self.sent = []
+        self.found = []  # texts: what is wrong
+        self.compared = 0
+
+    def run(self):
+        self.create(self.n // 2)
+        self.send()
+        self.compare("after a tick, segments first")
+        self.create(self.n - self.n // 2)
+        self.compare("after the first build")
+        self.send()
+        self.compare("after a tick")
+        deadline = time.monotonic() + self.seconds
+        while time.monotonic() < deadline and not self.found:
+            self.compare("with only time passing")
+        self.send()
+        self.compare("after the last tick")
+        if not self.found:
+            self.replay()
+            self.rebuild()
+            self.compare("after a build from scratch")
+        self.remove()
+        return self.found
+
+    # Segments
+
+    def create(self, count):
+        for _ in range(count):
+            keys = list(self.segments)
+            self.post(f"s{self.seed}-{len(keys)}", self.generate.segment(self.generate.random.sample(keys, min(len(keys), 3))))
+
+    def post(self, key, made):
+        body = dumps({"key": key, "name": key, "kind": "rule", **made})
+        answer = self.house.api.post("/v1/segments", body)
+        if answer.status == 201:
+            self.segments[key] = Segment(loads(dumps(made["definition"])), made["timezone"])
+            self.house.live(key)
+        else:
+            self.found.append(f"a valid definition was refused: {answer.status} {answer.body.decode()}\n  {dumps(made)}")
+
+    def remove(self):
+        """Deletes the round's segments, those that refer to others first."""
+        for key in reversed(self.segments):
+            answer = self.house.api.delete(f"/v1/segments/{quoted(key)}")
+            if answer.status != 204:
+                self.found.append(f"DELETE {key}: {answer}")
+
+    def rebuild(self):
+        self.remove()
+        for key, segment in list(self.segments.items()):
+            self.post(key, {"definition": segment.definition, "timezone": segment.timezone})
+
+    # Messages
+
+    def send(self):
+        self.generate.now = self.house.now()
+        messages = self.generate.history((self.prefix, self.people), self.messages, self.sent)
+        self.sent += messages
+        for chunk in self.generate.chunks(messages):
+            before = self.house.now()
+            answer = self.house.collect.post("/v1/batch", dumps({"batch": chunk}))
+            after = self.house.now()
+            if answer.status != 200:
+                self.found.append(f"a batch was refused: {answer}\n  {dumps(chunk)}")
+                continue
+            for message in chunk:
+                self.model.send(message, before, after)
+        with self.house.db.cursor() as cursor:
+            self.found += [f"the store differs from the model: {text}" for text in self.model.settle(cursor)]
+
+    # Comparing
+
+    def snapshot(self, key):
+        members, as_of = self.house.snapshot(key)
+        return {who for who in members if who[1] and who[1].startswith(self.prefix)}, as_of
+
+    def differing(self, key):
+        """[(person, expected)] for whom the server's answer is the other one, and the instant."""
+        members, as_of = self.snapshot(key)
+        segment = self.segments[key]
+        self.compared += len(self.model.people)
+        expected = {person.label: is_member(person, segment, as_of, self.segments) for person in self.model.people.values()}
+        wrong = [(person, expected[person.label]) for person in self.model.people.values() if expected[person.label] != (person.label in members)]
+        wrong += [(who, False) for who in members if who not in expected]
+        return wrong, as_of
+
+    def compare(self, when):
+        if self.found:
+            return
+        self.house.caught_up()
+        for key in self.segments:
+            wrong, as_of = self.differing(key)
+            if wrong:
+                self.report(key, when, wrong, as_of)
+                return
+
+    def replay(self):
+        """The feed from its beginning gives the members."""
+        known = self.house.replayed()
+        for key in self.segments:
+            members, _ = self.house.snapshot(key)
+            self.house.caught_up()
+            if known.get(key, set()) != members:
+                again = self.house.replayed().get(key, set())  # time may have moved one in between
+                if again != self.house.snapshot(key)[0]:
+                    self.found.append(f"the feed of {key} replayed gives {sorted(known.get(key, set()))}, members are {sorted(members)}")
+
+    def report(self, key, when, wrong, as_of):
+        person, expected = min(wrong, key=lambda item: len(getattr(item[0], "events", [])))
+        segment = self.segments[key]
+        text = f"seed {self.seed}, {when}: {key} is wrong for {len(wrong)} profiles at {as_of}\n  definition {show(segment)}\n"
+        if isinstance(person, tuple):
+            self.found.append(f"{text}  {person} is a member but no live profile")
+            return
+        small = self.shrunk(key, person)
+        text += f"  smallest   {show(small)}\n  expected   {'member' if expected else 'no member'}: {person.label} {person.id.hex()}\n"
+        text += f"  traits     {dumps(person.traits)}\n"
+        for e in sorted(person.events, key=lambda e: e.order):
+            text += f"  {(e.ts - as_of) / 1e6:+.6f} s {e.name!r} {dumps(e.properties)} {dumps(e.context)}\n"
+        self.found.append(text)
+
+    # Shrinking
+
+    def shrunk(self, key, person, tries=80):
+        """The smallest definition found whose fresh build still differs for the person; the whole one if a build is right."""
+        best = self.segments[key]
+        progress = True
+        while progress and tries:
+            progress = False
+            for variant in sorted(variants(best.definition), key=lambda node: len(dumps(node))):
+                tries -= 1
+                if self.still_wrong(Segment(variant, best.timezone), person):
+                    best, progress = Segment(variant, best.timezone), True
+                    break
+                if not tries:
+                    break
+        return best
+
+    def still_wrong(self, segment, person):
+        body = dumps({"key": "shrink", "name": "shrink", "kind": "rule", "definition": segment.definition, "timezone": segment.timezone})
+        if self.house.api.post("/v1/segments", body).status != 201:
+            return False
+        try:
+            self.house.live("shrink")
+            self.segments["shrink"] = segment
+            return any(who is person for who, _ in self.differing("shrink")[0])
+        finally:
+            self.house.api.delete("/v1/segments/shrink")
+            self.segments.pop("shrink", None)
+
+
+def show(segment):
+    return f"{dumps(segment.definition)} in {segment.timezone}"
+
+
+def variants(node):
+    """Smaller definitions: a part left out, or a condition replaced by one of its own. Some are not valid."""
+    if isinstance(node, dict):
+        for key in ("all", "any", "some"):
+            yield from (part for part in node.get(key, []) if isinstance(part, dict))
+        yield from (part["if"] for part in node.get("score", []))
+        if "not" in node:
+            yield node["not"]
+        for key, value in node.items():
+            if key in DROPPABLE:
+                yield {k: v for k, v in node.items() if k != key}
+            yield from ({**node, key: smaller} for smaller in variants(value))
+    elif isinstance(node, list):
+        for i, value in enumerate(node):
+            if len(node) > 1:
+                yield node[:i] + node[i + 1 :]
+            yield from (node[:i] + [smaller] + node[i + 1 :] for smaller in variants(value))
