@@ -1,6 +1,7 @@
 /* Instants and durations. The one idea: a strict reader of one grammar (language.md, "Values") that walks the text once, and day
- * arithmetic on the proleptic Gregorian calendar that needs no time zone database. A fraction is rounded by the very floating-point steps of
- * PostgreSQL's cast, so that one text is one instant in C and in SQL. Knows no zone: the two local forms are given as if in UTC. */
+ * arithmetic on the proleptic Gregorian calendar that needs no time zone database. A fraction is rounded by the very floating-point
+ * steps of PostgreSQL's cast, so that one text is one instant in C and in SQL. Knows no zone: the two local forms are given as if in
+ * UTC. */
 #include "server/base/instant.h"
 
 #include <math.h>

@@ -16,10 +16,10 @@ enum instant_form {
     INSTANT_EXACT  /* with Z or ±hh:mm */
 };
 
-/* Reads `YYYY-MM-DD`, or that and `T` or a space, `hh:mm:ss`, optionally 1–9 digits of fraction, optionally `Z` or `±hh:mm`: a real
- * date of year 1–9999, second <= 59, offset <= 15:59. *ret_us is the instant; for the two local forms as if the zone were UTC. Fractions are
- * rounded to the microsecond by the same steps as PostgreSQL's cast (halves mostly to even), so one text is one instant here and in SQL. False when
- * the text is none. */
+/* Reads `YYYY-MM-DD`, or that and `T` or a space, `hh:mm:ss`, optionally 1–9 digits of fraction, optionally `Z` or `±hh:mm`: a real date
+ * of year 1–9999, second <= 59, offset <= 15:59. *ret_us is the instant; for the two local forms as if the zone were UTC. Fractions are
+ * rounded to the microsecond by the same steps as PostgreSQL's cast (halves mostly to even), so one text is one instant here and in SQL.
+ * False when the text is none. */
 bool instant_read(const char *text, size_t len, int64_t *ret_us, enum instant_form *ret_form) MUST_CHECK;
 
 /* Prints as RFC 3339 in UTC with six fraction digits and Z. Years 0 to 99999. */

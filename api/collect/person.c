@@ -1,0 +1,103 @@
+/* Whose message it is. The one idea: a field that holds no usable id (null, "", "undefined", …) counts as absent, because SDKs send such
+ * texts for want of an id, and one profile named "undefined" would swallow everybody; only an id that is too long is an error of its
+ * own. Whether two ids are one person is not decided here. */
+#include "api/collect/item.h"
+
+#include <string.h>
+
+enum id_verdict { ID_ABSENT, ID_USABLE, ID_TOO_LONG };
+
+static bool has_control_character(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+
+        if (c < 0x20 || c == 0x7f)
+            return true;
+        if (c == 0xc2 && (unsigned char)text.at[i + 1] < 0xa0) /* U+0080 to U+009F; the text is UTF-8, so there is a next byte */
+            return true;
+    }
+    return false;
+}
+
+static bool is_refused_word(struct span text)
+{
+    static const char *const words[] = {"null",
+                                        "undefined",
+                                        "anonymous",
+                                        "none",
+                                        "0",
+                                        "-1",
+                                        "NaN",
+                                        "[object Object]",
+                                        ".",
+                                        "..",
+                                        "00000000-0000-0000-0000-000000000000",
+                                        "00000000000000000000000000000000"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strlen(words[i]) == text.len && memcmp(words[i], text.at, text.len) == 0)
+            return true;
+    return false;
+}
+
+static enum id_verdict read_id(struct item *item, struct json value, struct span *ret_id)
+{
+    struct span text = item_text(&item->in->arena, value);
+
+    if (text.len == 0)
+        return ID_ABSENT;
+    if (text.len > COLLECT_ID_MAX)
+        return ID_TOO_LONG;
+    if (is_refused_word(text) || has_control_character(text))
+        return ID_ABSENT;
+    *ret_id = text;
+    return ID_USABLE;
+}
+
+/* True also when the person is absent. */
+static bool read_person(struct item *item, struct json value, const char *kind, struct person *ret_person)
+{
+    switch (read_id(item, value, &ret_person->external)) {
+    case ID_ABSENT:
+        return true;
+    case ID_USABLE:
+        ret_person->raw = id_person(kind, ret_person->external.at, ret_person->external.len);
+        return true;
+    case ID_TOO_LONG:
+        return item_refuse(item, "id_too_long", "an id is longer than 256 bytes");
+    }
+    BUG("impossible id_verdict");
+}
+
+static bool read_group(struct item *item)
+{
+    struct span group;
+
+    switch (read_id(item, item->fields.group_id, &group)) {
+    case ID_ABSENT:
+        return item_refuse(item, "missing_group_id", "groupId is missing or not usable");
+    case ID_USABLE:
+        return true;
+    case ID_TOO_LONG:
+        return item_refuse(item, "id_too_long", "groupId is longer than 256 bytes");
+    }
+    BUG("impossible id_verdict");
+}
+
+bool item_people(struct item *item)
+{
+    struct message *message = &item->message;
+    bool alias = item->type == CALL_ALIAS;
+
+    if (!read_person(item, item->fields.user_id, "user", &message->user) ||
+        !read_person(item, alias ? item->fields.previous_id : item->fields.anonymous_id, "anonymous", &message->anonymous))
+        return false;
+    if (alias && !message->user.external.at)
+        return item_refuse(item, "no_user_anon_id", "userId is missing or not usable");
+    if (alias && !message->anonymous.external.at)
+        return item_refuse(item, "missing_previous_id", "previousId is missing or not usable");
+    if (!message->user.external.at && !message->anonymous.external.at)
+        return item_refuse(item, "no_user_anon_id", "userId and anonymousId are missing or not usable");
+    return item->type != CALL_GROUP || read_group(item);
+}
