@@ -1,5 +1,6 @@
-/* The arena of a job: a bump pointer. Nothing is freed alone and nothing moves, which is why spans into it may be handed out at once. Its
- * bound is computed by batch.c from the body's length; an overflow is a bug and stops the process rather than write past the end. */
+/* The arena of a job: a bump pointer. Nothing is freed alone and nothing moves, which is why spans into it may be handed out at once.
+ * Invariant: its bound, computed by batch.c from the body's length, is never reached; an overflow is a bug and stops the process rather
+ * than write past the end. */
 #include "api/collect/arena.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* Memory that cannot fail. An allocation beyond the machine ends the process with a line on stderr:
- * every caller would otherwise need a path that no test ever runs. */
+ * every caller would otherwise need a path that no test ever runs. What is held is bounded by its holders'
+ * limits, not here. */
 #include "server/base/alloc.h"
 
 #include <stdint.h>

@@ -1,5 +1,6 @@
-/* A growing byte buffer with a maximum. The one idea: overflow is sticky (`full`), so building a text is a
- * run of calls without checks and one question at the end. */
+/* A growing byte buffer with a maximum. The one idea: overflow is sticky (`full`), so building a text is a run of calls without checks
+ * and one question at the end.
+ * Invariant: where there is memory, the text in it ends with a NUL that len does not count. */
 #include "server/base/buf.h"
 
 #include <inttypes.h>

@@ -1,5 +1,6 @@
 /* The clocks. The stamp grows for each message of the process, so that (ts, received_at, message_id) keeps the order in
- * which messages arrived even within one batch (language.md, "Order"). */
+ * which messages arrived even within one batch (language.md, "Order"). Nothing here sleeps or waits, and nobody but
+ * an edge of the program should ask: what decides by time takes the instant as an argument. */
 #include "server/base/clock.h"
 
 #include <time.h>

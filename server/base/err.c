@@ -1,4 +1,6 @@
-/* The user's error. First one wins: what a parser finds after its first error is often only its echo. */
+/* The user's error. First one wins: what a parser finds after its first error is often only its echo.
+ * Texts are cut at their limits, never refused, and nothing is allocated, so an error can be made anywhere.
+ * Which status and title an answer gets is the API's table, not here. */
 #include "server/base/err.h"
 
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /* Ids: hashes and random bytes. The one idea: whoever knows the external id computes the same profile id, so nothing is looked up or
- * allocated, and ids are uniform. SHA-256 is OpenSSL's; the operating system is the only source of randomness. */
+ * allocated, and ids are uniform. SHA-256 is OpenSSL's; the operating system is the only source of randomness. Which external ids are
+ * acceptable is decided before (api/collect/person.c). */
 #include "server/base/id.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* Writes JSON. The one idea: a flag says whether the next thing needs a comma, so callers only name keys and values. It escapes what
- * RFC 8259 asks for and nothing else; it does not check nesting or that text is UTF-8. */
+/* Writes JSON. The one idea: a flag says whether the next thing needs a comma, so callers only name keys and values.
+ * Invariant: a buffer that did not overflow holds JSON, if the caller closes what it opens and gives UTF-8.
+ * It escapes what RFC 8259 asks for and nothing else; it does not check nesting. */
 #include "server/base/json_write.h"
 
 #include <inttypes.h>

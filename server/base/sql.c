@@ -1,5 +1,6 @@
-/* A statement under construction. The one idea: a value is only ever a parameter, and the same value is the same parameter, so equal
- * definitions make equal texts. Knows no connection; db/ binds and runs it. */
+/* A statement under construction. The one idea: a value is only ever a parameter, and the same value is the same parameter,
+ * so equal definitions make equal texts. The text itself is its owner's; only parameters are counted here.
+ * Knows no connection; db/ binds and runs it. */
 #include "server/base/sql.h"
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
-/* UTF-8 by the table of the Unicode Standard ("Well-Formed UTF-8 Byte Sequences", table 3-7): the first byte gives the length and
- * the range of the second; all others are 80..BF. Nothing is decoded here, only measured. */
+/* UTF-8 by the table of the Unicode Standard ("Well-Formed UTF-8 Byte Sequences", table 3-7): the first byte gives the length
+ * and the range of the second; all others are 80..BF. So overlong forms, surrogates and what lies past U+10FFFF need no test of
+ * their own. Nothing is decoded here, only measured. */
 #include "server/base/utf8.h"
 
 struct lead {
