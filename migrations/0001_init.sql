@@ -78,6 +78,7 @@ COMMENT ON COLUMN profile.anonymous_id IS 'Of a person without user_id: the anon
 COMMENT ON COLUMN profile.first_seen IS 'ts of its oldest event ($identify, $alias, $group not counted); null before the first.';
 COMMENT ON COLUMN profile.last_seen IS 'ts of its newest event, moved at most once an hour: for display, never for a definition.';
 CREATE UNIQUE INDEX profile_user_idx ON profile (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX profile_first_seen_idx ON profile (first_seen);
 
 CREATE TABLE event (
     profile_id  uuid NOT NULL,
@@ -108,6 +109,7 @@ COMMENT ON COLUMN odd_message.own_ts IS 'The client''s own timestamp, -infinity 
 
 CREATE TABLE touched (
     touched_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at           timestamptz NOT NULL DEFAULT clock_timestamp(),
     max_ts       timestamptz NOT NULL,
     pair_profile uuid[] NOT NULL DEFAULT '{}',
     pair_name    integer[] NOT NULL DEFAULT '{}',
@@ -120,8 +122,9 @@ CREATE TABLE touched (
     stat_events  bigint[] NOT NULL DEFAULT '{}',
     stat_first   timestamptz[] NOT NULL DEFAULT '{}',
     stat_last    timestamptz[] NOT NULL DEFAULT '{}'
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_insert_threshold = -1);
 COMMENT ON TABLE touched IS 'The worker''s queue: one row for each ingest transaction that stored something; read and deleted by the worker only. Rows become visible with their commit, so none is skipped.';
+COMMENT ON COLUMN touched.at IS 'When it was written, just before its commit: how far the members are behind.';
 COMMENT ON COLUMN touched.max_ts IS 'Newest ts stored: as_of is never below it.';
 COMMENT ON COLUMN touched.pair_profile IS 'With pair_name: the distinct (profile, event name) that got new events, moved ones of a merge included.';
 COMMENT ON COLUMN touched.fact_profile IS 'With fact_path: top-level trait keys set or removed, and the pseudo-paths $first_seen and $consent.CHANNEL.';
@@ -143,6 +146,7 @@ CREATE TABLE segment (
     updated_at         timestamptz NOT NULL DEFAULT now(),
     deleted_at         timestamptz
 );
+CREATE INDEX segment_deleted_idx ON segment (segment_id) WHERE deleted_at IS NOT NULL;
 COMMENT ON TABLE segment IS 'What a marketer sees; its definitions are in segment_version.';
 COMMENT ON COLUMN segment.key IS 'Never changes. A deleted segment keeps its row until the worker has written its clear, under the key "~ID".';
 COMMENT ON COLUMN segment.serving_version_id IS 'The version whose membership rows are its members; null before the first build is done.';
@@ -164,9 +168,11 @@ CREATE TABLE segment_version (
     identified   bigint NOT NULL DEFAULT 0,
     created_at   timestamptz NOT NULL DEFAULT now(),
     live_at      timestamptz
-);
+) WITH (fillfactor = 70);
 CREATE INDEX segment_version_segment_idx ON segment_version (segment_id, version_id);
+CREATE INDEX segment_version_work_idx ON segment_version (version_id) WHERE state IN ('building', 'failed') OR state = 'retired' AND built_to IS NOT NULL;
 COMMENT ON TABLE segment_version IS 'One build of one definition. A rebuild of the same definition is a new row with the same version.';
+COMMENT ON COLUMN segment_version.state IS 'building and live ones are kept up by ticks. A retired one that is still the serving one is stale: its rebuild is under way. One whose rows are swept has no built_to.';
 COMMENT ON COLUMN segment_version.definition IS 'JSON as given, byte for byte.';
 COMMENT ON COLUMN segment_version.built_to IS 'While building: profiles up to and including this id are built and kept live by ticks; null: none yet.';
 COMMENT ON COLUMN segment_version.cause IS 'What its swap writes into the feed: definition for a new one, build for a rebuild.';
@@ -179,6 +185,15 @@ CREATE TABLE membership (
 );
 CREATE INDEX membership_profile_idx ON membership (profile_id, version_id);
 COMMENT ON TABLE membership IS 'Members of each version; written by the worker only.';
+
+CREATE TABLE aside (
+    version_id integer NOT NULL,
+    profile_id uuid NOT NULL,
+    attempt    integer NOT NULL DEFAULT 1,
+    retry_at   timestamptz NOT NULL,
+    PRIMARY KEY (version_id, profile_id)
+);
+COMMENT ON TABLE aside IS 'Profiles set aside because evaluating them for a version took too long (a bot with a million events); tried again at retry_at.';
 
 CREATE TABLE change (
     seq          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
