@@ -20,7 +20,11 @@ struct log_field {
     struct log_value value;
 };
 
-#define LOG_TEXT(t) ((struct log_value){.text = (t) ? (t) : ""})
+static inline struct log_value log_text(const char *text)
+{
+    return (struct log_value){.text = text ? text : ""};
+}
+#define LOG_TEXT(t) log_text(t)
 #define LOG_INT(n)  ((struct log_value){.number = (int64_t)(n)})
 #define LOG_FIELD(k, v)                                                                                                                    \
     {                                                                                                                                      \
