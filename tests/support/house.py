@@ -30,7 +30,7 @@ class House:
     def __init__(self, durable=False, environment=None):
         self.postgres = Postgres(durable)
         try:
-            self.server = Server(self.postgres.url, environment)
+            self.server = Server(self.connect_url(), environment)
             self.write_key, self.admin_key, self.read_key = (self.server.key(role) for role in ("write", "admin", "read"))
         except BaseException:
             self.postgres.stop()
@@ -39,6 +39,10 @@ class House:
         self.collect = self.client(basic(self.write_key))
         self.db = self.postgres.connect()
         self.serial = itertools.count(1)
+
+    def connect_url(self):
+        """Where cohortd connects: for a test that puts something in between."""
+        return self.postgres.url
 
     def __enter__(self):
         return self
