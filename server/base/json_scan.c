@@ -118,7 +118,7 @@ static bool scan_string(struct scan *scan)
     }
 }
 
-/* One digit or more; how many. */
+/* One digit or more; how many, 0 being a flaw. */
 static size_t scan_digits(struct scan *scan)
 {
     const char *from = scan->at;
@@ -139,21 +139,24 @@ static bool scan_number(struct scan *scan)
         scan->at++;
     if (scan->at < scan->end && *scan->at == '0')
         scan->at++;
-    else
-        scan_digits(scan);
+    else if (!scan_digits(scan))
+        return false;
     if (scan->at < scan->end && *scan->at == '.') {
         scan->at++;
-        scan_digits(scan);
+        if (!scan_digits(scan))
+            return false;
     }
     if (scan->at < scan->end && (*scan->at == 'e' || *scan->at == 'E')) {
         scan->at++;
         if (scan->at < scan->end && (*scan->at == '+' || *scan->at == '-'))
             scan->at++;
         exponent = scan_digits(scan);
+        if (!exponent)
+            return false;
     }
     if (scan->at - from > NUMBER_CHARS_MAX || exponent > EXPONENT_DIGITS_MAX)
         scan->bad_numbers++;
-    return !scan->flaw;
+    return true;
 }
 
 static bool scan_word(struct scan *scan, const char *word)
