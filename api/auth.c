@@ -1,0 +1,90 @@
+/* Keys. The one idea: a key is looked up by its SHA-256, which the process keeps in memory (ports->find_key), so the loop thread can do it; only a key
+ * that is not known costs a query thread, which reads the keys again. Places that SDKs use for a write key are tried in protocol.md's order. What a role
+ * may do is the route's business (dispatch.c). */
+#include "api/auth.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { KEY_MAX = 256 /* bytes; ours have under 60 */ };
+
+enum auth auth_key(struct call *c, const char *text, size_t len)
+{
+    uint8_t hash[KEY_HASH_SIZE];
+    const char *colon = memchr(text, ':', len);
+
+    if (colon) /* "key:secret" (Jitsu), "key:" (Basic): the key alone counts */
+        len = (size_t)(colon - text);
+    if (len == 0)
+        return AUTH_NONE;
+    if (len > KEY_MAX)
+        return AUTH_UNKNOWN;
+    sha256(text, len, hash);
+    return c->ports->find_key(c->ports->app, hash, request_header(c->rq, "Origin"), &c->key) ? AUTH_OK : AUTH_UNKNOWN;
+}
+
+/* What follows the scheme in the Authorization header, or NULL. */
+static const char *credentials(struct call *c, const char *scheme)
+{
+    const char *header = request_header(c->rq, "Authorization");
+    size_t len = strlen(scheme);
+
+    if (!header || strncasecmp(header, scheme, len) != 0 || header[len] != ' ')
+        return NULL;
+    header += len;
+    return header + strspn(header, " ");
+}
+
+enum auth auth_manage(struct call *c)
+{
+    const char *token = credentials(c, "Bearer");
+
+    return token ? auth_key(c, token, strlen(token)) : AUTH_NONE;
+}
+
+static int base64_digit(char c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c == '-' ? digits + 62 : c == '_' ? digits + 63 : c ? strchr(digits, c) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+/* Decodes base64 or base64url up to its padding; the number of bytes, 0 when it is none or too long. */
+static size_t base64_decode(const char *text, char *ret_bytes, size_t size)
+{
+    uint32_t bits = 0;
+    unsigned n_bits = 0;
+    size_t n = 0;
+
+    for (; *text && *text != '='; text++) {
+        int digit = base64_digit(*text);
+
+        if (digit < 0 || n == size)
+            return 0;
+        bits = bits << 6 | (uint32_t)digit;
+        n_bits += 6;
+        if (n_bits >= 8) {
+            n_bits -= 8;
+            ret_bytes[n++] = (char)(bits >> n_bits & 0xff);
+        }
+    }
+    return n;
+}
+
+enum auth auth_collect(struct call *c)
+{
+    const char *header = request_header(c->rq, "X-Write-Key");
+    const char *basic = credentials(c, "Basic");
+    const char *query = request_query(c->rq, "writeKey");
+    char decoded[2 * KEY_MAX];
+    enum auth auth = AUTH_NONE;
+
+    if (header)
+        auth = auth_key(c, header, strlen(header));
+    if (auth == AUTH_NONE && basic)
+        auth = auth_key(c, decoded, base64_decode(basic, decoded, sizeof decoded));
+    if (auth == AUTH_NONE && query)
+        auth = auth_key(c, query, strlen(query));
+    return auth;
+}

@@ -1,0 +1,12 @@
+/* Numbers of the HTTP face, counted by any thread without a lock, printed as Prometheus text. */
+#pragma once
+
+#include "api/call.h"
+
+struct metrics;
+
+struct metrics *metrics_new(void);
+void metrics_free(struct metrics *metrics);
+/* A request has ended: route NULL when none fitted, status 0 when the client was gone. */
+void metrics_request(struct metrics *metrics, const struct route *route, unsigned status, int64_t took_us);
+void metrics_print(const struct metrics *metrics, struct buf *text);
