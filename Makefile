@@ -70,6 +70,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $$(call archives,$$(firstword $$(
 USES_fuzz = http collect segment base
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $$(call archives,fuzz)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/fuzz/fuzz_json_scan: LDLIBS += -ljansson
 
 run: ## install what is missing, build, serve on 127.0.0.1:8080 with a PostgreSQL of its own
 	@scripts/install run
@@ -94,10 +95,13 @@ fuzz: ## each fuzz target for FUZZ_SECONDS, under clang, ASan and UBSan
 
 fuzz-programs: $(FUZZ)
 
-lint: $(CHECKS) ## every check-…: a script of that name in scripts/lint
+lint: ## install what is missing, then every check-…: a script of that name in scripts/lint
+	@scripts/install run test check
+	@$(MAKE) --no-print-directory -k $(CHECKS)
 $(CHECKS): check-%: scripts/lint/%
 	@BUILD=$(BUILD) $<
 check-globals: all
+check-analyze: $(BUILD)/gen/migrations.inc
 
 format: ## lay the C out as check-format wants it
 	@scripts/lint/format -i
