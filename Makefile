@@ -19,7 +19,7 @@ PG_INC := $(shell pg_config --includedir 2>/dev/null || echo /usr/include/postgr
 CPPFLAGS = -I. -I$(BUILD)/gen -isystem $(PG_INC) -D_GNU_SOURCE
 CFLAGS = -std=c11 -g -fPIE $(WARN) $(HARDEN)
 LDFLAGS = -pie $(if $(SANITIZE),-fsanitize=$(SANITIZE),-Wl,-z$(comma)relro,-z$(comma)now)
-LDLIBS = -lmicrohttpd -ljansson -lpq -lz -lssl -lcrypto -lpthread -lm
+LDLIBS = -lmicrohttpd -lpq -lz -lssl -lcrypto -lpthread -lm
 
 # Each folder is a layer with an archive of its own; what a layer may use is also what its tests are linked with.
 LAYERS = server api api/collect server/http db segment server/base
@@ -69,7 +69,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $$(call archives,$$(firstword $$(
 # A fuzz target may use all that reads outside bytes; it grows its corpus under $(BUILD), beginning with tests/fuzz/corpus/NAME.
 USES_fuzz = http collect segment base
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $$(call archives,fuzz)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson $(LDLIBS)
 $(BUILD)/tests/fuzz/fuzz_json_scan: LDLIBS += -ljansson
 
 run: ## install what is missing, build, serve on 127.0.0.1:8080 with a PostgreSQL of its own
