@@ -60,7 +60,7 @@ struct segment_depends {
     struct segment_names events; /* an event of one of these can change the answer */
     const char *const *traits;   /* top-level trait keys, distinct */
     size_t n_traits;
-    bool first_seen; /* asks the profile's first_seen (pseudo-path "$first_seen" in touched) */
+    bool first_seen;             /* asks the profile's first_seen (pseudo-path "$first_seen" in touched) */
     const char *const *channels; /* consent channels: pseudo-path "$consent.CHANNEL" */
     size_t n_channels;
     const char *const *segments; /* keys referred to, distinct */
@@ -92,10 +92,10 @@ size_t segment_patterns(const struct segment *segment, const struct segment_patt
 enum segment_head {
     HEAD_CHANGED, /* $3 version_id integer, $4 profile ids uuid[] → rows (profile_id, is_member boolean, was_member boolean, entered_at, user_id, anonymous_id)
                      of just those ids whose membership of version $3 differs from the answer; an id without a profile row is a member nowhere */
-    HEAD_RANGE,   /* $3, $4 uuid: profiles with $3 <= profile_id <= $4 → rows (profile_id, user_id, anonymous_id), members only, by profile_id */
-    HEAD_COUNT,   /* $3, $4 uuid as above → one row (members bigint, population bigint) */
-    HEAD_DIFF,    /* $3, $4 uuid, $5 version_id → rows as HEAD_CHANGED for the whole range: the verify head */
-    HEAD_WHY      /* $3 profile_id → one row (node integer, …): see segment_why */
+    HEAD_RANGE, /* $3, $4 uuid: profiles with $3 <= profile_id <= $4 → rows (profile_id, user_id, anonymous_id), members only, by profile_id */
+    HEAD_COUNT, /* $3, $4 uuid as above → one row (members bigint, population bigint) */
+    HEAD_DIFF,  /* $3, $4 uuid, $5 version_id → rows as HEAD_CHANGED for the whole range: the verify head */
+    HEAD_WHY    /* $3 profile_id → one row (node integer, …): see segment_why */
 };
 
 /* How a reference to another segment is answered. */
