@@ -20,7 +20,7 @@ class Round:
     def __init__(self, house, seed, n=40, people=8, messages=80, seconds=6):
         self.house, self.seed, self.n, self.people, self.messages, self.seconds = house, seed, n, people, messages, seconds
         self.prefix = f"r{seed}-"
-        self.generate = Generator(seed, house.now())
+        self.generate = Generator(seed, clock())
         self.model = Model()
         self.segments = {}
         self.sent = []
@@ -78,18 +78,25 @@ class Round:
     # Messages
 
     def send(self):
-        self.generate.now = self.house.now()
+        """One phase: random messages in random chunks, then the store compared with the model."""
+        self.generate.now = clock()
         messages = self.generate.history((self.prefix, self.people), self.messages, self.sent)
         self.sent += messages
         for chunk in self.generate.chunks(messages):
-            before = self.house.now()
-            answer = self.house.collect.post("/v1/batch", dumps({"batch": chunk}))
-            after = self.house.now()
+            before = clock()
+            answer = self.deliver(dumps({"batch": chunk}))
+            after = clock()
             if answer.status != 200:
                 self.found.append(f"a batch was refused: {answer}\n  {dumps(chunk)}")
                 continue
             for message in chunk:
                 self.model.send(message, before, after)
+        self.settle()
+
+    def deliver(self, body):
+        return self.house.collect.post("/v1/batch", body)
+
+    def settle(self):
         with self.house.db.cursor() as cursor:
             self.found += [f"the store differs from the model: {text}" for text in self.model.settle(cursor)]
 
@@ -172,6 +179,11 @@ class Round:
         finally:
             self.house.api.delete("/v1/segments/shrink")
             self.segments.pop("shrink", None)
+
+
+def clock():
+    """µs since 1970 by this machine's clock, the database's too."""
+    return int(time.time() * 1_000_000)
 
 
 def show(segment):

@@ -59,6 +59,11 @@ class House:
 
     # The database
 
+    def reconnect(self):
+        """After PostgreSQL was killed."""
+        self.db.close()
+        self.db = self.postgres.connect()
+
     def rows(self, sql, *parameters):
         with self.db.cursor() as cursor:
             cursor.execute(sql, parameters or None)
@@ -147,19 +152,23 @@ class House:
             after = page[-1]["seq"]
 
     def replayed(self):
-        """Members of every segment as a reader of the feed knows them: {key: {(kind, id)}}."""
-        members, last = {}, 0
-        for change in self.changes():
-            assert change["seq"] > last, "the feed goes back"
-            last = change["seq"]
-            of = members.setdefault(change["segment"], set())
-            who = ("user", change["user_id"]) if change["user_id"] is not None else ("anonymous", change["anonymous_id"])
-            if change["op"] == "clear":
-                of.clear()
-            elif change["op"] == "enter":
-                assert who not in of, f"entered twice: {change}"
-                of.add(who)
-            else:
-                assert who in of, f"left without having entered: {change}"
-                of.remove(who)
-        return members
+        return replayed(self.changes())
+
+
+def replayed(changes):
+    """Members of every segment as a reader of the feed knows them, {key: {(kind, id)}}; fails on a double, a gap in sense or a step back."""
+    members, last = {}, 0
+    for change in changes:
+        assert change["seq"] > last, f"the feed goes back: {change}"
+        last = change["seq"]
+        of = members.setdefault(change["segment"], set())
+        who = ("user", change["user_id"]) if change["user_id"] is not None else ("anonymous", change["anonymous_id"])
+        if change["op"] == "clear":
+            of.clear()
+        elif change["op"] == "enter":
+            assert who not in of, f"entered twice: {change}"
+            of.add(who)
+        else:
+            assert who in of, f"left without having entered: {change}"
+            of.remove(who)
+    return members

@@ -1,0 +1,76 @@
+"""kill -9 under load: every event answered 200 is stored exactly once, members equal a fresh evaluation, and the feed replayed gives them."""
+import time
+
+import pytest
+
+from crash.feed import Reader
+from crash.load import Load
+from support.house import replayed
+from support.server import run
+from support.wait import wait_for
+
+
+def crash_cohortd(house):
+    house.server.kill()
+    house.server.start()
+
+
+def crash_postgres(house):
+    house.postgres.kill()
+    house.postgres.restart()
+    house.reconnect()
+
+
+@pytest.mark.parametrize("crash, seed", [(crash_cohortd, 7), (crash_postgres, 8)], ids=["cohortd", "postgres"])
+def test_kill_9_under_load(house, crash, seed):
+    with Reader(house) as reader:
+        with Load(house, seed) as load:
+            for _ in range(4):
+                before = load.answered()
+                wait_for(lambda: load.failures or load.answered() >= before + 15, 60, "answers between crashes")
+                crash(house)
+            before = load.answered()
+            wait_for(lambda: load.failures or load.answered() >= before + 5, 60, "answers after the last crash")
+        house.caught_up(seconds=60)
+        found = load.found()
+        assert not found, "\n".join(found[:3])
+        assert sum(round_.again for round_ in load.rounds) > 0, "no request was ever in flight during a crash"
+    reader.catch_up()
+    known = replayed(reader.changes)
+    for round_ in load.rounds:
+        for key in round_.segments:
+            assert known.get(key, set()) == house.snapshot(key)[0] or replayed(house.changes()).get(key, set()) == house.snapshot(key)[0], key
+    verified = run(house.postgres.url, "verify")
+    assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
+
+
+def test_sigterm_under_load_answers_what_waits(house):
+    """A drain loses nothing and exits 0."""
+    with Load(house, 9) as load:
+        for _ in range(2):
+            before = load.answered()
+            wait_for(lambda: load.failures or load.answered() >= before + 15, 60)
+            assert house.server.stop() == 0
+            house.server.start()
+        before = load.answered()
+        wait_for(lambda: load.failures or load.answered() >= before + 5, 60)
+    house.caught_up(seconds=60)
+    assert not load.found()
+
+
+def test_readyz_and_503_while_postgresql_is_away(house):
+    house.track("before", "E")
+    house.postgres.kill()
+    try:
+        client = house.client()
+        wait_for(lambda: client.get("/readyz").status == 503, 15, "/readyz to notice")
+        assert client.get("/healthz").status == 200
+        began = time.monotonic()
+        answer = house.collect.post("/v1/track", {"userId": "away", "event": "E", "messageId": "away"})
+        assert answer.status == 503 and int(answer.headers["retry-after"]) >= 0 and time.monotonic() - began < 40
+    finally:
+        house.postgres.restart()
+        house.reconnect()
+    wait_for(lambda: client.get("/readyz").status == 200, 30, "/readyz to recover")
+    wait_for(lambda: house.collect.post("/v1/track", {"userId": "away", "event": "E", "messageId": "away"}).status == 200, 30)
+    assert house.events("away") == 1 and house.events("before") == 1
