@@ -320,6 +320,19 @@ enum db_status db_receive_sync(struct db *db)
     return status;
 }
 
+enum db_status db_receive_rest(struct db *db, size_t n)
+{
+    enum db_status status = DB_OK, one, end;
+
+    for (; n > 0; n--) {
+        one = db_receive(db, NULL);
+        if (status == DB_OK && one != DB_NONE)
+            status = one;
+    }
+    end = db_receive_sync(db);
+    return end == DB_OK ? status : end;
+}
+
 static enum db_status run_call(struct db *db, const struct call *call, struct db_rows *ret_rows)
 {
     enum db_status status, end;

@@ -72,7 +72,7 @@ enum db_status db_measure_clock(struct db *db) MUST_CHECK;
 
 /* --- Parameters: added in order, each appending a type letter --- */
 
-enum { DB_ARGS_MAX = 40, DB_ARGS_BYTES = 512 << 20 };
+enum { DB_ARGS_MAX = 512, DB_ARGS_BYTES = 512 << 20 };
 
 struct db_args {
     struct buf store;
@@ -175,6 +175,8 @@ void db_send_sql(struct db *db, const char *sql, const struct db_args *args); /*
 void db_sync(struct db *db);
 enum db_status db_receive(struct db *db, struct db_rows *ret_rows) MUST_CHECK;
 enum db_status db_receive_sync(struct db *db) MUST_CHECK;
+/* Receives n answers whose rows are of no interest, and the sync: how the pipeline ended. */
+enum db_status db_receive_rest(struct db *db, size_t n) MUST_CHECK;
 
 /* --- Transactions --- */
 

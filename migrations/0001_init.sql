@@ -170,9 +170,9 @@ CREATE TABLE segment_version (
     live_at      timestamptz
 ) WITH (fillfactor = 70);
 CREATE INDEX segment_version_segment_idx ON segment_version (segment_id, version_id);
-CREATE INDEX segment_version_work_idx ON segment_version (version_id) WHERE state IN ('building', 'failed') OR state = 'retired' AND built_to IS NOT NULL;
+CREATE INDEX segment_version_work_idx ON segment_version (version_id) WHERE state IN ('building', 'failed');
 COMMENT ON TABLE segment_version IS 'One build of one definition. A rebuild of the same definition is a new row with the same version.';
-COMMENT ON COLUMN segment_version.state IS 'building and live ones are kept up by ticks. A retired one that is still the serving one is stale: its rebuild is under way. One whose rows are swept has no built_to.';
+COMMENT ON COLUMN segment_version.state IS 'building and live ones are kept up by ticks. A retired one that is still the serving one is stale: its rebuild is under way.';
 COMMENT ON COLUMN segment_version.definition IS 'JSON as given, byte for byte.';
 COMMENT ON COLUMN segment_version.built_to IS 'While building: profiles up to and including this id are built and kept live by ticks; null: none yet.';
 COMMENT ON COLUMN segment_version.cause IS 'What its swap writes into the feed: definition for a new one, build for a rebuild.';
@@ -185,6 +185,11 @@ CREATE TABLE membership (
 );
 CREATE INDEX membership_profile_idx ON membership (profile_id, version_id);
 COMMENT ON TABLE membership IS 'Members of each version; written by the worker only.';
+
+CREATE TABLE sweep (
+    version_id integer PRIMARY KEY
+);
+COMMENT ON TABLE sweep IS 'Versions that serve nobody any more and whose membership rows are still to be deleted, in pieces.';
 
 CREATE TABLE aside (
     version_id integer NOT NULL,

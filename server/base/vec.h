@@ -28,7 +28,7 @@ static inline void *vec_room(void *at, size_t n, size_t *cap, size_t size)
 }
 
 /* Makes room for one more element and gives its address; it is not initialised. */
-#define VEC_ADD(v)  ((v)->at = vec_room((v)->at, (v)->n, &(v)->cap, sizeof *(v)->at), &(v)->at[(v)->n++])
+#define VEC_ADD(v)   ((v)->at = vec_room((v)->at, (v)->n, &(v)->cap, sizeof *(v)->at), &(v)->at[(v)->n++])
 #define vec_clear(v) ((v)->n = 0)
 /* Frees the array (not what its elements own); it is empty again. */
 #define vec_free(v) (free((v)->at), (v)->at = NULL, (v)->n = (v)->cap = 0)

@@ -1,0 +1,27 @@
+/* The feed, as the worker writes it; inside a frame (db/tick.h). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db/conn.h"
+
+/* Why a membership changed; of several reasons the first counts. */
+enum change_cause { CAUSE_ERASE, CAUSE_MERGE, CAUSE_LIST, CAUSE_EVENT, CAUSE_TRAIT, CAUSE_SEGMENT, CAUSE_TIME };
+const char *change_cause_text(enum change_cause cause);
+
+struct db_change {
+    int32_t segment_id;
+    const char *key; /* of the segment; this and the ids borrowed until sent */
+    struct id profile;
+    const char *user_id;
+    const char *anonymous_id;
+    bool enter;
+    enum change_cause cause;
+};
+
+/* Sends one statement that writes them in this order; its row is (greatest seq). Receive with db_receive. */
+void db_change_send(struct db *db, const struct db_change *changes, size_t n, int64_t at_us);
+/* Deletes what is older than before_us, at most limit rows. */
+enum db_status db_change_prune(struct db *db, int64_t before_us, size_t limit) MUST_CHECK;

@@ -1,0 +1,148 @@
+/* The frame of a tick. The one idea: the one row of `worker` is lease, fence and heartbeat at once: each transaction of a worker begins by updating it under
+ * its own epoch, so one that lost the lead, however late it wakes, finds no row and commits nothing (a session lock would be held for hours by a vanished
+ * host, and an open transaction could commit after a new leader's). The watermark is written by the transaction that makes it true. */
+#include "db/tick.h"
+
+DB_STATEMENT(worker_lead, "",
+             "UPDATE worker SET epoch = epoch + 1, beat = clock_timestamp() "
+             "WHERE beat < clock_timestamp() - interval '5 s' OR beat > clock_timestamp() + interval '5 s' RETURNING epoch");
+DB_STATEMENT(worker_resign, "l", "UPDATE worker SET beat = '-infinity' WHERE epoch = $1");
+DB_STATEMENT(worker_beat, "l",
+             "UPDATE worker SET beat = clock_timestamp() WHERE epoch = $1 "
+             "RETURNING beat, as_of, (SELECT floor_at FROM retention)");
+DB_STATEMENT(worker_mark, "lz", "UPDATE worker SET as_of = $2 WHERE epoch = $1");
+DB_STATEMENT(worker_notify, "t", "SELECT pg_notify('cohortd_change', $1)");
+DB_STATEMENT(worker_status, "",
+             "SELECT clock_timestamp(), epoch, beat, as_of,"
+             " queue.n + (SELECT count(*) FROM segment s JOIN segment_version v ON v.version_id = s.serving_version_id"
+             " WHERE v.state = 'retired' AND s.deleted_at IS NULL AND EXISTS"
+             " (SELECT FROM segment_version b WHERE b.segment_id = s.segment_id AND b.state = 'building')) + (SELECT count(*) FROM aside), "
+             "queue.oldest "
+             "FROM worker, (SELECT count(*) AS n, min(at) AS oldest FROM touched) AS queue");
+
+enum db_status db_worker_lead(struct db *db, int64_t *ret_epoch)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status = db_run(db, &worker_lead, NULL, &rows);
+
+    if (status == DB_OK)
+        *ret_epoch = db_int(&rows, 0, 0);
+    return status;
+}
+
+void db_worker_resign(struct db *db, int64_t epoch)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_long(&args, epoch);
+    if (db_run(db, &worker_resign, &args, NULL) != DB_OK)
+        db_disconnect(db);
+}
+
+static void send_begin(struct db *db, const char *begin, int64_t epoch)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_long(&args, epoch);
+    db_send_sql(db, begin, NULL);
+    db_send(db, &worker_beat, &args);
+}
+
+static enum db_status receive_begin(struct db *db, struct db_frame *ret_frame)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status begun = db_receive(db, NULL), status = db_receive(db, &rows);
+
+    if (begun != DB_OK)
+        return begun;
+    if (status == DB_OK)
+        *ret_frame = (struct db_frame){
+            .clock_us = db_instant(&rows, 0, 0), .as_of_us = db_instant(&rows, 0, 1), .floor_us = db_instant(&rows, 0, 2)};
+    return status;
+}
+
+/* Whoever is not the leader has no business in a transaction. */
+static enum db_status fenced(struct db *db, enum db_status status)
+{
+    if (status == DB_NONE)
+        db_rollback(db);
+    return status;
+}
+
+enum db_status db_frame_begin(struct db *db, int64_t epoch, struct db_frame *ret_frame)
+{
+    enum db_status status, end;
+
+    send_begin(db, "BEGIN ISOLATION LEVEL REPEATABLE READ", epoch);
+    db_sync(db);
+    status = receive_begin(db, ret_frame);
+    end = db_receive_sync(db);
+    return fenced(db, end == DB_OK ? status : end);
+}
+
+enum db_status db_tick_begin(struct db *db, int64_t epoch, size_t max_weight, struct db_frame *ret_frame, struct touched *ret_touched)
+{
+    enum db_status status, read, end;
+
+    send_begin(db, "BEGIN ISOLATION LEVEL REPEATABLE READ", epoch);
+    db_touched_send(db, max_weight);
+    db_sync(db);
+    status = receive_begin(db, ret_frame);
+    read = db_touched_receive(db, max_weight, ret_touched);
+    end = db_receive_sync(db);
+    if (end != DB_OK)
+        return end;
+    return fenced(db, status == DB_OK ? read : status);
+}
+
+enum db_status db_tick_end(struct db *db, int64_t epoch, int64_t as_of_us, const struct touched *touched)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    size_t sent = 0;
+
+    db_arg_long(&args, epoch);
+    db_arg_instant(&args, as_of_us);
+    if (touched->stats.n) {
+        db_touched_send_stats(db, touched);
+        sent++;
+    }
+    if (touched->ids.n) {
+        db_touched_send_delete(db, touched);
+        sent++;
+    }
+    db_send(db, &worker_mark, &args);
+    db_send_sql(db, "COMMIT", NULL);
+    db_sync(db);
+    return db_receive_rest(db, sent + 2);
+}
+
+enum db_status db_tick_notify(struct db *db, int64_t max_seq)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_BUF struct buf text = BUF_INIT(32);
+
+    buf_add_int(&text, max_seq);
+    db_arg_text(&args, buf_text(&text));
+    return db_run(db, &worker_notify, &args, NULL);
+}
+
+enum db_status db_worker_status(struct db *db, struct db_worker_status *ret_status)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status = db_run(db, &worker_status, NULL, &rows);
+    int64_t since;
+
+    if (status != DB_OK)
+        return status;
+    *ret_status = (struct db_worker_status){.clock_us = db_instant(&rows, 0, 0),
+                                            .epoch = db_int(&rows, 0, 1),
+                                            .beat_us = db_instant(&rows, 0, 2),
+                                            .as_of_us = db_instant(&rows, 0, 3),
+                                            .pending = db_int(&rows, 0, 4)};
+    since = db_instant(&rows, 0, 5);
+    if (since == INSTANT_NONE || since > ret_status->as_of_us)
+        since = ret_status->as_of_us;
+    if (since != DB_INSTANT_PAST && ret_status->clock_us > since)
+        ret_status->lag_ms = (ret_status->clock_us - since) / US_PER_MS;
+    return DB_OK;
+}

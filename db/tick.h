@@ -1,0 +1,44 @@
+/* The frame of all that the worker does: its lease, the transaction of a tick, and the watermark. All on the worker's connection. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db/conn.h"
+#include "db/touched.h"
+
+/* Takes the lead when nobody's beat is younger than 5 s. DB_OK with the epoch to show from now on; DB_NONE: another one leads. */
+enum db_status db_worker_lead(struct db *db, int64_t *ret_epoch) MUST_CHECK;
+/* Gives the lead back, so that the next one need not wait. Failing is no harm. */
+void db_worker_resign(struct db *db, int64_t epoch);
+
+struct db_frame {
+    int64_t clock_us; /* the database's */
+    int64_t as_of_us; /* of the last tick; DB_INSTANT_PAST before the first */
+    int64_t floor_us; /* events count only with ts > it */
+};
+
+/* Opens a transaction that only the leader can commit: the row it begins with is lease, fence and heartbeat. DB_NONE: no longer the leader; nothing is
+ * open then. After any other failure the caller rolls back. */
+enum db_status db_frame_begin(struct db *db, int64_t epoch, struct db_frame *ret_frame) MUST_CHECK;
+/* The same, REPEATABLE READ, with what waits in the queue up to a weight, in one round trip. */
+enum db_status db_tick_begin(struct db *db, int64_t epoch, size_t max_weight, struct db_frame *ret_frame,
+                             struct touched *ret_touched) MUST_CHECK;
+/* Ends a tick: counts of names, the rows of the queue deleted, the watermark, COMMIT, in one round trip. */
+enum db_status db_tick_end(struct db *db, int64_t epoch, int64_t as_of_us, const struct touched *touched) MUST_CHECK;
+
+/* Tells other processes that the feed has grown (NOTIFY cohortd_change); outside any transaction. */
+enum db_status db_tick_notify(struct db *db, int64_t max_seq) MUST_CHECK;
+
+/* What /v1/status says, in one statement. */
+struct db_worker_status {
+    int64_t clock_us;
+    int64_t epoch;
+    int64_t beat_us;
+    int64_t as_of_us;
+    int64_t
+        pending; /* 0: every committed event is reflected up to as_of. Rows in the queue, rebuilds of serving versions, profiles set aside */
+    int64_t lag_ms; /* clock − as_of, or the age of the oldest row in the queue if that is more */
+};
+enum db_status db_worker_status(struct db *db, struct db_worker_status *ret_status) MUST_CHECK;
