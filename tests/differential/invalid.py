@@ -20,7 +20,7 @@ def step(*steps, **more):
 
 # (definition, pointers)
 INVALID = [
-    ({}, [""]), ([], [""]), ("A", [""]), (None, [""]), (5, [""]), ({"note": "only"}, [""]),
+    ({}, [""]), ([], [""]), ("A", [""]), (None, [""]), (5, [""]), ({"note": "only"}, ["", "/note"]),
     ({**LEAF, "foo": 1}, ["/foo"]), ({**LEAF, "Gte": 1}, ["/Gte"]), ({**LEAF, "trait": "t", "eq": 1}, ["", "/trait", "/eq", "/event"]),
     ({**LEAF, "gte": "1"}, ["/gte"]), ({**LEAF, "gte": None}, ["/gte"]), ({**LEAF, "gte": [1]}, ["/gte"]), ({**LEAF, "note": 5}, ["/note"]),
     ({**LEAF, "between": [1]}, ["/between"]), ({**LEAF, "between": [1, "2"]}, ["/between/1", "/between"]), ({**LEAF, "contains": "x"}, ["/contains"]),

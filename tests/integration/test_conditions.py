@@ -217,6 +217,21 @@ def test_dates_in_a_zone(house):
     )
 
 
+def test_a_day_whose_midnight_comes_twice_begins_at_the_first(house):
+    """Havana sets its clocks back from 01:00 to 00:00: "a bare date is the first instant of its day"."""
+    house.send({"type": "track", "event": "Twice", "userId": "first", "timestamp": "2025-11-02T04:30:00Z"})  # 00:30, the first time
+    house.send({"type": "track", "event": "Twice", "userId": "before", "timestamp": "2025-11-02T03:59:59Z"})
+    house.send({"type": "track", "event": "Twice", "userId": "second", "timestamp": "2025-11-02T05:30:00Z"})
+    window = '{"event":"Twice","window":%s}'
+    check(
+        house,
+        [
+            (window % '{"from":"2025-11-02"}', {"first", "second"}, "America/Havana"), (window % '{"to":"2025-11-02"}', {"before"}, "America/Havana"),
+            (window % '{"from":"2025-11-02","to":"2025-11-03"}', {"first", "second"}, "America/Havana"),
+        ],
+    )
+
+
 def test_names(house):
     names = ["Exact", "exact", " Exact", "Exact ", "Ëxact", "E\u0308xact", "100%", "_xact"]
     house.send(*[{"type": "track", "event": name, "userId": f"name-{i}"} for i, name in enumerate(names)])
