@@ -55,7 +55,7 @@ def instant_texts(random_):
         year = random_.choice([1, 99, 1582, 1900, 1969, 1970, 2000, 2024, 2025, 2026, 2100, 9999, 0])
         date = f"{year:04}-{random_.randint(0, 13):02}-{random_.choice([0, 1, 15, 28, 29, 30, 31, 32]):02}"
         seconds = random_.choice(["", f"{random_.choice('T  t')}{random_.randint(0, 25):02}:{random_.choice([0, 59, 60]):02}:{random_.choice([0, 59, 60]):02}"])
-        fraction = random_.choice(["", "", ".5", ".123456", ".1234567", ".123456499", ".999999999", ".0000004999", "."])
+        fraction = random_.choice(["", "", ".5", ".123456", ".1234565", ".0000005", ".999999999", ".0000004999", "."])
         offset = random_.choice(["", "Z", "z", "+00:00", "-15:59", "+16:00", "+05:45", "-0330", "+02"])
         yield date + seconds + random_.choice([fraction, ""]) + random_.choice([offset, ""])
 
@@ -67,12 +67,6 @@ def test_instant(cursor):
     wrong = [(text, name, have, values.instant(text, zone(name))) for (text, name), have in zip(rows, got) if have != values.instant(text, zone(name))]
     assert not wrong, wrong[:5]
     assert sum(have is not None for have in got) > 300
-
-
-@pytest.mark.xfail(strict=True, reason="value_instant rounds .1234565 to the even microsecond, definitions and timestamps (server/base/instant.c) away from zero")
-def test_half_a_microsecond_is_rounded_as_in_definitions(cursor):
-    for text in ("2026-01-01T00:00:00.1234565Z", "2026-01-01T00:00:00.0000005Z", "2026-01-01T00:00:00.000002500Z"):
-        assert ask(cursor, US.format("value_instant(%s::jsonb, 'UTC')"), [(dumps(text),)]) == [values.instant(text, zone("UTC"))], text
 
 
 def test_every_midnight_of_three_years(cursor):

@@ -154,7 +154,7 @@ def instant(value, tz):
     if int(hour) > 23 or int(minute) > 59 or int(second) > 59:
         return None
     seconds = int(hour) * 3600 + int(minute) * 60 + int(second)
-    micros = (int((fraction or "0").ljust(9, "0")) + 500) // 1000
+    micros = round(float(f"0.{fraction or 0}") * 1_000_000)  # the page leaves halves open: PostgreSQL's way
     if offset is None:
         return tz.instant(date, seconds) + micros
     shift = 0
