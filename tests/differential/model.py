@@ -73,6 +73,7 @@ class Model:
         self.identity = {}  # (kind, external) → profile id now
         self.former = {}  # (kind, external) → profile ids before
         self.rejected = []
+        self.arrived = []  # stored events in order
 
     def send(self, message, sent, answered):
         """One message that arrived between the instants sent and answered (µs), after all before it."""
@@ -91,6 +92,7 @@ class Model:
             return
         person = self.resolve(user, anonymous)
         person.events.append(event)
+        self.arrived.append(event)
         if kind == "identify":
             given = {**message.get("context", {}).get("traits", {}), **message.get("traits", {})}
             person.traits.update(given)
@@ -181,6 +183,9 @@ class Model:
                     continue
                 rows.remove(match[0])
                 event.ts, event.received_at = match[0]
+        received = [event.received_at for event in self.arrived]
+        if received != sorted(set(received)):
+            differences.append("received_at does not grow from message to message")
         differences += [f"stored but not expected: {key} {row}" for key, rows in stored.items() for row in rows]
         return differences + self.settle_people(cursor)
 
