@@ -108,7 +108,7 @@ struct MHD_Daemon *daemon_start(struct loop *loop)
                             MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, request_on_completed, loop,
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_timeout_s,
                             MHD_OPTION_CONNECTION_LIMIT, share ? share : 1, MHD_OPTION_PER_IP_CONNECTION_LIMIT, config->connections_per_ip,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL, MHD_OPTION_END);
 }
 
 /* --- Listening --- */

@@ -164,9 +164,11 @@ static enum MHD_Result take_header(void *closure, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
-static bool framing_ok(const struct framing *framing)
+static bool framing_ok(const struct framing *framing, const char *version)
 {
-    if (framing->bad_name || framing->n_hosts > 1 || framing->n_lengths + framing->n_encodings > 1)
+    unsigned least_hosts = strcmp(version, "HTTP/1.0") ? 1 : 0;
+
+    if (framing->bad_name || framing->n_hosts > 1 || framing->n_hosts < least_hosts || framing->n_lengths + framing->n_encodings > 1)
         return false;
     return !framing->n_encodings || !strcasecmp(framing->encoding, "chunked");
 }
@@ -220,10 +222,10 @@ static bool gzip_accepted(const char *accept)
     return any;
 }
 
-bool head_take(struct request *rq, struct MHD_Connection *connection, const char *method, uint64_t *ret_length)
+bool head_take(struct request *rq, const char *method, const char *version, uint64_t *ret_length)
 {
     struct framing framing = {.rq = rq};
-    int n = MHD_get_connection_values(connection, MHD_HEADER_KIND, NULL, NULL);
+    int n = MHD_get_connection_values(rq->connection, MHD_HEADER_KIND, NULL, NULL);
     const char *client_id;
 
     rq->started_us = clock_wall_us();
@@ -231,13 +233,13 @@ bool head_take(struct request *rq, struct MHD_Connection *connection, const char
     rq->method = keep(rq, method, strlen(method));
     rq->address = keep(rq, rq->conn->address, strlen(rq->conn->address));
     rq->headers = request_alloc(rq, (size_t)(n > 0 ? n : 0) * sizeof *rq->headers, _Alignof(struct pair));
-    (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, take_header, &framing);
+    (void)MHD_get_connection_values_n(rq->connection, MHD_HEADER_KIND, take_header, &framing);
     decode_query(rq);
     client_id = request_header(rq, "X-Request-Id");
     rq->id = client_id_ok(client_id) ? client_id : make_id(rq);
     rq->accepts_gzip = gzip_accepted(request_header(rq, "Accept-Encoding"));
     *ret_length = framing.n_encodings ? LENGTH_UNKNOWN : framing.n_lengths ? strtoull(framing.length, NULL, 10) : 0;
-    return framing_ok(&framing);
+    return framing_ok(&framing, version);
 }
 
 const char *request_header(const struct request *rq, const char *name)

@@ -207,7 +207,7 @@ void request_free_texts(struct request *rq);
  * Content-Length, LENGTH_UNKNOWN for a chunked body, 0 without a body. False when two servers could read the head differently. */
 #define LENGTH_UNKNOWN UINT64_MAX
 void head_take_uri(struct request *rq, const char *uri);
-bool head_take(struct request *rq, struct MHD_Connection *connection, const char *method, uint64_t *ret_length) MUST_CHECK;
+bool head_take(struct request *rq, const char *method, const char *version, uint64_t *ret_length) MUST_CHECK;
 
 /* --- Answers (reply.c, stream.c) --- */
 

@@ -145,13 +145,13 @@ static bool answer_now(const struct request *rq, uint64_t length)
     return length != LENGTH_UNKNOWN && too_far(rq, length);
 }
 
-static enum MHD_Result begin(struct request *rq, struct MHD_Connection *connection, const char *method)
+static enum MHD_Result begin(struct request *rq, const char *method, const char *version)
 {
     struct loop *loop = rq->loop;
     uint64_t length;
 
     rq->stage = STAGE_BODY;
-    if (!head_take(rq, connection, method, &length)) {
+    if (!head_take(rq, method, version, &length)) {
         answer_static(rq, &rq->answer, 400, problem_type, bad_head);
         return queue_answer(rq); /* before the body: so the connection ends, whatever follows on it */
     }
@@ -208,10 +208,10 @@ enum MHD_Result request_on_data(void *closure, struct MHD_Connection *connection
 
     (void)closure;
     (void)url;
-    (void)version;
+    (void)connection;
     switch (rq->stage) {
     case STAGE_HEAD:
-        return begin(rq, connection, method);
+        return begin(rq, method, version);
     case STAGE_BODY:
         if (!*data_len)
             return run(rq);

@@ -93,6 +93,7 @@ struct stream *reply_stream(struct request *rq, unsigned status, const char *con
 {
     struct answer *answer = answer_of(rq);
     struct stream *stream = mem_zalloc(sizeof *stream);
+    struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_some, stream, reader_gone);
     pthread_condattr_t attr;
 
     request_ref(rq);
@@ -106,8 +107,9 @@ struct stream *reply_stream(struct request *rq, unsigned status, const char *con
     (void)pthread_condattr_destroy(&attr);
     answer->is_stream = true;
     answer->len = 0;
-    answer_set(rq, answer, status, content_type,
-               MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_some, stream, reader_gone));
+    if (!strcmp(rq->method, "HEAD")) /* libmicrohttpd 0.9.75 would send the last chunk all the same */
+        (void)MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    answer_set(rq, answer, status, content_type, response);
     return stream;
 }
 

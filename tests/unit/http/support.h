@@ -75,6 +75,17 @@ static inline void app_wait(struct app *app, const unsigned *value, unsigned n)
     app_unlock(app);
 }
 
+/* The value, read as its guard asks. */
+static inline unsigned app_count(struct app *app, const unsigned *value)
+{
+    unsigned n;
+
+    app_lock(app);
+    n = *value;
+    app_unlock(app);
+    return n;
+}
+
 static inline void app_wait_jobs(struct app *app, size_t n)
 {
     struct timespec until = deadline_in(PATIENCE_MS);

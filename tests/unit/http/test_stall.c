@@ -1,0 +1,108 @@
+/* The stall that this server's own loop is for: with exactly 128 (256, …) ready connections and suspended requests, libmicrohttpd's
+ * own epoll threads (0.9.75) sleep for good within two seconds. Here so many clients post in lockstep; every slice of time has answers. */
+#include <sys/epoll.h>
+
+#include "tests/unit/http/support.h"
+
+enum { SLICE_MS = 200, SLICES = 15, CLIENTS_MAX = 256 };
+
+static struct app app;
+static const char post[] = "POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 300\r\n\r\n"
+                           "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+                           "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+                           "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
+
+/* Reads what has come; true when an answer is whole (its body ends with the post's last digits). */
+static bool take(int fd, struct buf *got)
+{
+    (void)read_more(fd, got);
+    if (got->len < 400 || memcmp(got->data + got->len - 10, "0123456789", 10))
+        return false;
+    ck_assert(starts_with(got->data, "HTTP/1.1 200"));
+    buf_clear(got);
+    return true;
+}
+
+/* Runs n clients for a while; each slice must have answers. In lockstep all post at once, when the last answer is in. */
+static void run_clients(int n, bool lockstep)
+{
+    int poller = epoll_create1(EPOLL_CLOEXEC), fds[CLIENTS_MAX], waiting = n;
+    struct buf got[CLIENTS_MAX];
+    int64_t slice_us = clock_mono_us();
+    unsigned answers = 0, slices = 0;
+
+    for (int i = 0; i < n; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
+
+        fds[i] = client_open(&app);
+        buf_init(&got[i], 1 << 20);
+        ck_assert(!epoll_ctl(poller, EPOLL_CTL_ADD, fds[i], &event));
+    }
+    for (int i = 0; i < n; i++)
+        client_send(fds[i], post);
+    while (slices < SLICES) {
+        struct epoll_event events[CLIENTS_MAX];
+        int ready = epoll_wait(poller, events, CLIENTS_MAX, SLICE_MS);
+
+        for (int k = 0; k < ready; k++) {
+            int i = (int)events[k].data.u32;
+
+            if (!take(fds[i], &got[i]))
+                continue;
+            answers++;
+            waiting--;
+            if (!lockstep)
+                client_send(fds[i], post);
+        }
+        if (lockstep && !waiting) {
+            waiting = n;
+            for (int i = 0; i < n; i++)
+                client_send(fds[i], post);
+        }
+        if (clock_mono_us() - slice_us >= SLICE_MS * US_PER_MS) {
+            ck_assert_msg(answers > 0, "no answer in slice %u of %d clients", slices, n);
+            slice_us = clock_mono_us();
+            answers = 0;
+            slices++;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        (void)close(fds[i]);
+        buf_release(&got[i]);
+    }
+    (void)close(poller);
+}
+
+static const int sizes[] = {128, 256};
+
+START_TEST(clients_in_lockstep_never_stall)
+{
+    struct http_config config = test_config();
+
+    app_start(&app, &config);
+    run_clients(sizes[_i], true);
+    app_stop(&app);
+}
+END_TEST
+
+START_TEST(clients_at_will_never_stall)
+{
+    struct http_config config = test_config();
+
+    app_start(&app, &config);
+    run_clients(sizes[_i], false);
+    app_stop(&app);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("stall");
+    TCase *tc = tcase_create("stall");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, clients_in_lockstep_never_stall, 0, ARRAY_LEN(sizes));
+    tcase_add_loop_test(tc, clients_at_will_never_stall, 0, ARRAY_LEN(sizes));
+    suite_add_tcase(suite, tc);
+    return run_suite(suite);
+}
