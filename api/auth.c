@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/text.h"
+
 enum { KEY_MAX = 256 /* bytes; ours have under 60 */ };
 
 enum auth auth_key(struct call *c, const char *text, size_t len)
@@ -42,36 +44,6 @@ enum auth auth_manage(struct call *c)
     return token ? auth_key(c, token, strlen(token)) : AUTH_NONE;
 }
 
-static int base64_digit(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c == '-' ? digits + 62 : c == '_' ? digits + 63 : c ? strchr(digits, c) : NULL;
-
-    return at ? (int)(at - digits) : -1;
-}
-
-/* Decodes base64 or base64url up to its padding; the number of bytes, 0 when it is none or too long. */
-static size_t base64_decode(const char *text, char *ret_bytes, size_t size)
-{
-    uint32_t bits = 0;
-    unsigned n_bits = 0;
-    size_t n = 0;
-
-    for (; *text && *text != '='; text++) {
-        int digit = base64_digit(*text);
-
-        if (digit < 0 || n == size)
-            return 0;
-        bits = bits << 6 | (uint32_t)digit;
-        n_bits += 6;
-        if (n_bits >= 8) {
-            n_bits -= 8;
-            ret_bytes[n++] = (char)(bits >> n_bits & 0xff);
-        }
-    }
-    return n;
-}
-
 enum auth auth_collect(struct call *c)
 {
     const char *header = request_header(c->rq, "X-Write-Key");
@@ -83,7 +55,7 @@ enum auth auth_collect(struct call *c)
     if (header)
         auth = auth_key(c, header, strlen(header));
     if (auth == AUTH_NONE && basic)
-        auth = auth_key(c, decoded, base64_decode(basic, decoded, sizeof decoded));
+        auth = auth_key(c, decoded, text_base64(basic, decoded, sizeof decoded));
     if (auth == AUTH_NONE && query)
         auth = auth_key(c, query, strlen(query));
     return auth;

@@ -11,6 +11,7 @@
 #include "api/metrics.h"
 #include "api/negotiate.h"
 #include "api/routes.h"
+#include "api/text.h"
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 #include "server/base/utf8.h"
@@ -78,19 +79,6 @@ struct parameter_check {
     bool ok;
 };
 
-/* Does the list, parted by spaces, have the word? */
-static bool has_word(const char *list, const char *word, size_t len)
-{
-    for (; *list; list += strspn(list, " ")) {
-        size_t n = strcspn(list, " ");
-
-        if (n == len && memcmp(list, word, len) == 0)
-            return true;
-        list += n;
-    }
-    return false;
-}
-
 static bool check_parameter(void *context, const char *name, const char *value)
 {
     struct parameter_check *check = context;
@@ -98,8 +86,8 @@ static bool check_parameter(void *context, const char *name, const char *value)
     bool paging = strcmp(name, "limit") == 0 || strcmp(name, "cursor") == 0;
 
     check->not_utf8 = !utf8_ok(name, len) || !utf8_ok(value, strlen(value));
-    check->ok =
-        !check->not_utf8 && ((len && has_word(check->route->query, name, len)) || (paging && has_word(check->route->query, "page", 4)));
+    check->ok = !check->not_utf8 &&
+                ((len && text_has_word(check->route->query, name, len)) || (paging && text_has_word(check->route->query, "page", 4)));
     if (!check->ok && !check->not_utf8)
         (void)snprintf(check->bad, sizeof check->bad, "%s", name);
     return check->ok;
@@ -123,7 +111,7 @@ static bool parameters_ok(struct call *c)
 
 static bool accept_ok(struct call *c)
 {
-    const char *format = has_word(c->route->query, "format", 6) ? request_query(c->rq, "format") : NULL;
+    const char *format = text_has_word(c->route->query, "format", 6) ? request_query(c->rq, "format") : NULL;
 
     if (format && !negotiate_format(format, c->route->types, &c->type)) {
         (void)answer_problem_detail(c, PROBLEM_BAD_PARAMETER, "format is none of those offered");
@@ -225,7 +213,7 @@ static unsigned patience_ms(const struct call *c)
 {
     if (c->work.lane == LANE_LONG)
         return LONG_TIMEOUT_MS;
-    return c->api->config.timeout_ms + (has_word(c->route->query, "wait", 4) ? WAIT_TIMEOUT_MS : 0);
+    return c->api->config.timeout_ms + (text_has_word(c->route->query, "wait", 4) ? WAIT_TIMEOUT_MS : 0);
 }
 
 /* The call is another thread's as soon as it is queued. */

@@ -1,0 +1,24 @@
+/* Pages of lists: limit and cursor in, `next`, `next_cursor` and Link out. */
+#pragma once
+
+#include "api/call.h"
+
+enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, CURSOR_PLACE_MAX = 512 };
+
+struct page {
+    int32_t limit;
+    bool first;                       /* no cursor was given */
+    char place[CURSOR_PLACE_MAX + 1]; /* what the handler put into the cursor, "" on the first page */
+};
+
+/* Reads ?limit= and ?cursor=. A cursor belongs to its path and to all other parameters. False: answered with 400. A handler asks for limit + 1 rows, to know
+ * whether there is a next page. */
+bool page_read(struct call *c, struct page *ret_page) MUST_CHECK;
+/* Reads ?limit= alone. */
+bool page_limit(struct call *c, int32_t *ret_limit) MUST_CHECK;
+
+/* Writes "next" and "next_cursor" into an open object, and the Link header. place is where the next page begins (a text of at most CURSOR_PLACE_MAX bytes), NULL
+ * on the last page. */
+void page_next(struct call *c, struct json_out *out, const char *place);
+/* The absolute URL of this call with another value for one of its parameters, malloc'd, the caller's. */
+char *page_url(const struct call *c, const char *parameter, const char *value);

@@ -1,0 +1,71 @@
+/* Reading the feed. The one idea: seq grows in order of visibility, so `after` never skips a row, and a poll is one index range. Rows older than the
+ * feed's keep are deleted by the worker; a place whose own row is gone while older ones than the next are missing has expired, and the reader is told
+ * (DB_NONE) instead of losing rows in silence. Numbers that were given out and rolled back leave gaps, which expire nothing. */
+#include "db/feed.h"
+
+#define FEED_COLUMNS "SELECT seq, segment_key, user_id, anonymous_id, op, at, cause FROM change "
+DB_STATEMENT(feed_all, "li", FEED_COLUMNS "WHERE seq > $1 ORDER BY seq LIMIT $2");
+DB_STATEMENT(feed_segment, "lit",
+             FEED_COLUMNS "WHERE seq > $1 AND segment_id = ANY (ARRAY(SELECT segment_id FROM segment WHERE key = $3"
+                          " UNION SELECT c.segment_id FROM change c WHERE c.op = 'clear' AND c.segment_key = $3)) ORDER BY seq LIMIT $2");
+DB_STATEMENT(feed_expired, "l",
+             "SELECT CASE WHEN $1 <= 0 THEN min_at < clock_timestamp() - interval '29 days' AND min_seq > 1"
+             "            ELSE $1 < coalesce(min_seq, $1 + 1) AND NOT EXISTS (SELECT FROM change WHERE seq = $1) END"
+             "  FROM (SELECT (SELECT seq FROM change ORDER BY seq LIMIT 1) AS min_seq, (SELECT at FROM change ORDER BY seq LIMIT 1) AS "
+             "min_at) AS f");
+DB_STATEMENT(feed_last, "", "SELECT coalesce((SELECT seq FROM change ORDER BY seq DESC LIMIT 1), 0)");
+
+static void send_rows(struct db *db, const struct feed_query *query)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_long(&args, query->after);
+    db_arg_int(&args, query->limit);
+    if (query->segment)
+        db_arg_text(&args, query->segment);
+    db_send(db, query->segment ? &feed_segment : &feed_all, &args);
+}
+
+/* The rows first, then whether the place has expired: in this order a row deleted in between is noticed. */
+enum db_status db_feed_read(struct db *db, const struct feed_query *query, struct db_rows *ret_rows)
+{
+    AUTO_DB_ROWS struct db_rows expired = DB_ROWS_INIT;
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    enum db_status rows_status, status, end;
+
+    db_arg_long(&args, query->after);
+    send_rows(db, query);
+    db_send(db, &feed_expired, &args);
+    db_sync(db);
+    rows_status = db_receive(db, ret_rows);
+    status = db_receive(db, &expired);
+    end = db_receive_sync(db);
+    if (end != DB_OK)
+        return end;
+    if (rows_status != DB_OK && rows_status != DB_NONE)
+        return rows_status;
+    if (status != DB_OK)
+        return status;
+    return query->after >= 0 && db_bool(&expired, 0, 0) ? DB_NONE : DB_OK;
+}
+
+struct feed_row db_feed_row(const struct db_rows *rows, size_t i)
+{
+    return (struct feed_row){.seq = db_int(rows, i, 0),
+                             .segment = db_text(rows, i, 1),
+                             .user_id = db_text(rows, i, 2),
+                             .anonymous_id = db_text(rows, i, 3),
+                             .op = db_text(rows, i, 4),
+                             .at_us = db_instant(rows, i, 5),
+                             .cause = db_text(rows, i, 6)};
+}
+
+enum db_status db_feed_last(struct db *db, int64_t *ret_seq)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status = db_run(db, &feed_last, NULL, &rows);
+
+    if (status == DB_OK)
+        *ret_seq = db_int(&rows, 0, 0);
+    return status;
+}

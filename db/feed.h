@@ -1,0 +1,26 @@
+/* The feed of changes, as readers see it. What the worker writes is in db/change.h. */
+#pragma once
+
+#include "db/conn.h"
+
+struct feed_query {
+    const char *segment; /* key of a segment, also one deleted since; NULL: all */
+    int64_t after;       /* seq; -1: from the oldest kept */
+    int32_t limit;
+};
+
+struct feed_row {
+    int64_t seq;
+    const char *segment;
+    const char *user_id;
+    const char *anonymous_id;
+    const char *op;
+    int64_t at_us;
+    const char *cause;
+};
+
+/* What the feed has after a place, in order. DB_OK also when there is nothing; DB_NONE: rows after that place are no longer kept. */
+enum db_status db_feed_read(struct db *db, const struct feed_query *query, struct db_rows *ret_rows) MUST_CHECK;
+struct feed_row db_feed_row(const struct db_rows *rows, size_t i);
+/* The last seq of all, 0 when the feed is empty. */
+enum db_status db_feed_last(struct db *db, int64_t *ret_seq) MUST_CHECK;
