@@ -70,7 +70,6 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $$(call archives,$$(firstword $$(
 USES_fuzz = http collect segment base
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $$(call archives,fuzz)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson $(LDLIBS)
-$(BUILD)/tests/fuzz/fuzz_json_scan: LDLIBS += -ljansson
 
 run: ## install what is missing, build, serve on 127.0.0.1:8080 with a PostgreSQL of its own
 	@scripts/install run
