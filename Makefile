@@ -81,7 +81,7 @@ test: ## install what is missing, build, run all suites against throwaway Postgr
 	@$(MAKE) --no-print-directory all unit-programs
 	@COHORTD=$(BUILD)/cohortd UNIT="$(sort $(UNIT))" SANITIZE=$(SANITIZE) scripts/test $(SUITES)
 
-unit-programs: $(UNIT)
+unit-programs: $(UNIT) $(BUILD)/tests/golden/compile_tool
 
 unit: ## the C unit tests alone
 	@$(MAKE) --no-print-directory unit-programs
@@ -93,6 +93,10 @@ fuzz: ## each fuzz target for FUZZ_SECONDS, under clang, ASan and UBSan
 	@scripts/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS) $(notdir $(FUZZ))
 
 fuzz-programs: $(FUZZ)
+
+# The segment compiler as a filter, for tests/golden and tests/differential.
+$(BUILD)/tests/golden/compile_tool: $(BUILD)/tests/golden/compile_tool.o $(call archives,segment)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
 
 lint: ## install what is missing, then every check-…: a script of that name in scripts/lint
 	@scripts/install run test check

@@ -31,6 +31,7 @@ struct decimal decimal_read(const char *text, int shift)
     }
     for (; place < point && result.whole && result.whole < DECIMAL_HUGE; place++)
         result.whole = result.whole >= DECIMAL_HUGE / 10 ? DECIMAL_HUGE : result.whole * 10;
+    result.negative &= result.whole || result.fraction; /* no minus zero */
     return result;
 }
 

@@ -1,0 +1,319 @@
+/* Event conditions as SQL. The one idea: a measure over one profile's events is a correlated subquery whose rows are a short range of the
+ * index (profile_id, name_id, ts, message_id), bounded on both sides of ts so that whole partitions drop out. A count stops as soon as its
+ * comparators cannot change their answer. OFFSET 0 keeps the planner from turning an EXISTS into a join, which was 20 to 60 times dearer. */
+#include "segment/compile.h"
+
+#include "segment/decimal.h"
+
+void emit_names(struct compiler *compiler, const struct names *names)
+{
+    if (names->any)
+        emit(compiler, "e.name_id >= 4"); /* 1 to 3 are $identify, $alias, $group */
+    else if (names->n == 1)
+        emit(compiler, "e.name_id = $%zu", sql_text(compiler->sql, SQL_NAME_ID, names->items[0]));
+    else
+        emit(compiler, "e.name_id = ANY ($%zu)", sql_items(compiler->sql, SQL_NAME_IDS, names->items, names->n));
+}
+
+/* Its oldest event: the column, unless that one is older than what still counts. */
+static void emit_first_seen(struct compiler *compiler)
+{
+    emit(compiler, "(CASE WHEN p.first_seen <= $2 THEN (SELECT min(f.ts) FROM event f WHERE f.profile_id = p.profile_id AND f.name_id >= 4"
+                   " AND f.ts > $2 AND f.ts <= $1) WHEN p.first_seen <= $1 THEN p.first_seen END)");
+}
+
+void emit_person_date(struct compiler *compiler, const struct person_date *date)
+{
+    char value[VALUE_SQL];
+
+    switch (date->kind) {
+    case DATE_FIRST_SEEN:
+        emit_first_seen(compiler);
+        return;
+    case DATE_LAST_SEEN:
+        emit(compiler, "(SELECT max(f.ts) FROM event f WHERE f.profile_id = p.profile_id AND f.name_id >= 4 AND f.ts > $2 AND f.ts <= $1)");
+        return;
+    case DATE_TRAIT:
+        path_value(compiler, "p.traits", date->path, value);
+        emit(compiler, "value_instant(%s, $%zu)", value, param_zone(compiler));
+        return;
+    }
+    BUG("no such date");
+}
+
+static const char *period_name(enum segment_period period)
+{
+    switch (period) {
+    case PERIOD_DAY:
+        return "day";
+    case PERIOD_WEEK:
+        return "week";
+    case PERIOD_MONTH:
+        return "month";
+    case PERIOD_QUARTER:
+        return "quarter";
+    case PERIOD_YEAR:
+        return "year";
+    }
+    BUG("no such period");
+}
+
+static void emit_period_start(struct compiler *compiler, const struct window *window, int shift)
+{
+    emit(compiler, "(SELECT period_start($1, '%s', %d, $%zu))", period_name(window->period), shift, param_zone(compiler));
+}
+
+void emit_window_begin(struct compiler *compiler, const struct window *window)
+{
+    switch (window->kind) {
+    case WINDOW_EVER:
+        return;
+    case WINDOW_LAST:
+        emit(compiler, " AND e.ts > $1 - make_interval(secs => $%zu)", param_seconds(compiler, window->last_us));
+        return;
+    case WINDOW_FIXED:
+        if (!window->has_from)
+            return;
+        emit(compiler, " AND e.ts >= ");
+        emit_moment(compiler, &window->from);
+        return;
+    case WINDOW_CALENDAR:
+        emit(compiler, " AND e.ts >= ");
+        emit_period_start(compiler, window, window->previous ? -1 : 0);
+        return;
+    case WINDOW_PERSON:
+        emit(compiler, " AND e.ts >= ");
+        emit_person_date(compiler, &window->date);
+        if (!window->after)
+            emit(compiler, " - make_interval(secs => $%zu)", param_seconds(compiler, window->length_us));
+        return;
+    }
+}
+
+void emit_window_end(struct compiler *compiler, const struct window *window)
+{
+    switch (window->kind) {
+    case WINDOW_EVER:
+        return;
+    case WINDOW_LAST:
+        if (window->skip_us)
+            emit(compiler, " AND e.ts <= $1 - make_interval(secs => $%zu)", param_seconds(compiler, window->skip_us));
+        return;
+    case WINDOW_FIXED:
+        if (!window->has_to)
+            return;
+        emit(compiler, " AND e.ts < ");
+        emit_moment(compiler, &window->to);
+        return;
+    case WINDOW_CALENDAR: /* that of T ends after T */
+        if (!window->previous)
+            return;
+        emit(compiler, " AND e.ts < ");
+        emit_period_start(compiler, window, 0);
+        return;
+    case WINDOW_PERSON:
+        emit(compiler, " AND e.ts < ");
+        emit_person_date(compiler, &window->date);
+        if (window->after)
+            emit(compiler, " + make_interval(secs => $%zu)", param_seconds(compiler, window->length_us));
+        return;
+    }
+}
+
+static void emit_where(struct compiler *compiler, const struct predicate *where)
+{
+    if (!where)
+        return;
+    emit(compiler, " AND ");
+    emit_predicate(compiler, where);
+}
+
+static void emit_named(struct compiler *compiler, const struct names *names)
+{
+    emit(compiler, "event e WHERE e.profile_id = p.profile_id AND ");
+    emit_names(compiler, names);
+    emit(compiler, " AND e.ts > $2 AND e.ts <= $1");
+}
+
+/* FROM … WHERE …: the events that the measure is of, and for a path with [] each of its values, which is *ret_value. */
+static void emit_events(struct compiler *compiler, const struct node *node, char ret_value[VALUE_SQL])
+{
+    AUTO_BUF struct buf rows = BUF_INIT(SQL_TEXT_MAX);
+    struct buf *out = compiler->out;
+
+    if (node->path && node->path->many) {
+        compiler->out = &rows;
+        emit(compiler, ", ");
+        emit_path_rows(compiler, "e.properties", node->path, ret_value);
+        compiler->out = out;
+    } else if (node->path) {
+        path_value(compiler, "e.properties", node->path, ret_value);
+    }
+    emit(compiler, " FROM ");
+    if (node->pick != PICK_NONE) {
+        const char *order = node->pick == PICK_FIRST ? "" : " DESC";
+
+        emit(compiler, "(SELECT * FROM ");
+        emit_named(compiler, &node->names);
+        emit(compiler, " ORDER BY e.ts%s, e.received_at%s, e.message_id%s LIMIT 1) e%s WHERE true", order, order, order, buf_text(&rows));
+    } else {
+        emit(compiler, "event e%s WHERE e.profile_id = p.profile_id AND ", buf_text(&rows));
+        emit_names(compiler, &node->names);
+        emit(compiler, " AND e.ts > $2 AND e.ts <= $1");
+    }
+    emit_window_begin(compiler, &node->window);
+    emit_window_end(compiler, &node->window);
+    emit_where(compiler, node->where);
+}
+
+static bool holds_of(const struct tests *tests, int64_t n)
+{
+    bool holds = true;
+
+    for (size_t i = 0; i < tests->n; i++)
+        holds &= decimal_holds(&tests->items[i], n);
+    return holds;
+}
+
+/* The count from which on the comparators keep their answer, or -1 when it is too far to be worth a bound. */
+static int64_t count_bound(const struct tests *tests)
+{
+    const int64_t far = 1000000;
+    int64_t bound = 0;
+
+    for (size_t i = 0; i < tests->n; i++) {
+        const struct test *test = &tests->items[i];
+
+        for (size_t k = 0; k < test->n; k++) {
+            struct decimal operand = decimal_read(test->operands[k].text, 0);
+            int64_t at = operand.negative ? 0 : operand.whole + (operand.fraction || (test->op != OP_GTE && test->op != OP_LT));
+
+            if (at > far)
+                return -1;
+            bound = at > bound ? at : bound;
+        }
+    }
+    return bound;
+}
+
+/* Does what the measure counts have at least one, or none? Else the number of them, bounded, is compared. */
+static void emit_count(struct compiler *compiler, const struct node *node)
+{
+    int64_t bound = count_bound(&node->tests);
+    char value[VALUE_SQL];
+
+    if (bound == 0) {
+        emit(compiler, "%s", holds_of(&node->tests, 0) ? "true" : "false");
+        return;
+    }
+    if (bound == 1) {
+        bool one = holds_of(&node->tests, 1), none = holds_of(&node->tests, 0);
+
+        if (one == none) {
+            emit(compiler, "%s", one ? "true" : "false");
+            return;
+        }
+        emit(compiler, "%sEXISTS (SELECT", one ? "" : "NOT ");
+        emit_events(compiler, node, value);
+        emit(compiler, " OFFSET 0)");
+        return;
+    }
+    emit(compiler, "(SELECT ");
+    emit_comparators(compiler, "count(*)", &node->tests);
+    if (bound < 0) {
+        emit_events(compiler, node, value);
+        emit(compiler, ")");
+        return;
+    }
+    emit(compiler, " FROM (SELECT");
+    emit_events(compiler, node, value);
+    emit(compiler, " LIMIT $%zu) n)", sql_number(compiler->sql, SQL_INT, bound));
+}
+
+/* (SELECT <comparators of an aggregate> FROM …): before and after stand around the value that it aggregates. */
+static void emit_aggregate(struct compiler *compiler, const struct node *node, const char *before, const char *after)
+{
+    AUTO_BUF struct buf events = BUF_INIT(SQL_TEXT_MAX), aggregate = BUF_INIT(4 * VALUE_SQL);
+    struct buf *out = compiler->out;
+    char value[VALUE_SQL] = "e.ts";
+
+    compiler->out = &events;
+    emit_events(compiler, node, value);
+    compiler->out = out;
+    buf_addf(&aggregate, "%s%s%s", before, value, after);
+    emit(compiler, "(SELECT (");
+    emit_comparators(compiler, buf_text(&aggregate), &node->tests);
+    emit(compiler, ") IS TRUE");
+    buf_add(compiler->out, buf_text(&events), events.len);
+    emit(compiler, ")");
+}
+
+/* sum compared with operand × count: a mean would have to be rounded. */
+static void emit_average(struct compiler *compiler, const struct node *node)
+{
+    AUTO_BUF struct buf events = BUF_INIT(SQL_TEXT_MAX);
+    struct buf *out = compiler->out;
+    char value[VALUE_SQL];
+
+    compiler->out = &events;
+    emit_events(compiler, node, value);
+    compiler->out = out;
+    emit(compiler, "(SELECT (");
+    for (size_t i = 0; i < node->tests.n; i++) {
+        const struct test *test = &node->tests.items[i];
+
+        for (size_t k = 0; k < test->n; k++) {
+            struct test one = {.op = test->op != OP_BETWEEN ? test->op : k ? OP_LTE : OP_GTE, .operands = &test->operands[k], .n = 1};
+            struct tests only = {.items = &one, .n = 1};
+
+            emit(compiler, "%s", i + k ? " AND " : "");
+            emit_comparators(compiler, "sum(m.n)", &only);
+            emit(compiler, " * count(m.n)");
+        }
+    }
+    emit(compiler, ") IS TRUE FROM (SELECT value_number(%s) AS n%s OFFSET 0) m)", value, buf_text(&events));
+}
+
+/* Periods of the time zone, as before and after of an aggregate. */
+static void emit_periods(struct compiler *compiler, const struct node *node, const char *unit)
+{
+    AUTO_BUF struct buf before = BUF_INIT(VALUE_SQL), after = BUF_INIT(VALUE_SQL);
+
+    buf_addf(&before, "count(DISTINCT date_trunc('%s', ", unit);
+    buf_addf(&after, " AT TIME ZONE $%zu))", param_zone(compiler));
+    emit_aggregate(compiler, node, buf_text(&before), buf_text(&after));
+}
+
+void emit_event(struct compiler *compiler, const struct node *node)
+{
+    switch (node->measure) {
+    case MEASURE_COUNT:
+        emit_count(compiler, node);
+        return;
+    case MEASURE_SUM:
+        emit_aggregate(compiler, node, "coalesce(sum(value_number(", ")), 0)");
+        return;
+    case MEASURE_AVG:
+        emit_average(compiler, node);
+        return;
+    case MEASURE_MIN:
+        emit_aggregate(compiler, node, "min(value_number(", "))");
+        return;
+    case MEASURE_MAX:
+        emit_aggregate(compiler, node, "max(value_number(", "))");
+        return;
+    case MEASURE_DISTINCT:
+        emit_aggregate(compiler, node, "count(DISTINCT value_text(", ") COLLATE \"C\")");
+        return;
+    case MEASURE_DAYS:
+        emit_periods(compiler, node, "day");
+        return;
+    case MEASURE_WEEKS:
+        emit_periods(compiler, node, "week");
+        return;
+    case MEASURE_MONTHS:
+        emit_periods(compiler, node, "month");
+        return;
+    }
+    BUG("no such measure");
+}
