@@ -34,7 +34,6 @@ archive = $(BUILD)/lib$(notdir $(1)).a
 archives = $(foreach layer,$(USES_$(1)),$(BUILD)/lib$(layer).a)
 
 MIGRATIONS := $(sort $(wildcard migrations/*.sql))
-SOURCES := $(foreach layer,$(LAYERS),$(wildcard $(layer)/*.c))
 CHECKS := $(addprefix check-,$(filter-out allow.txt,$(notdir $(wildcard scripts/lint/*))))
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -127,6 +126,6 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
 
--include $(SOURCES:%.c=$(BUILD)/%.d) $(UNIT:=.d) $(FUZZ:=.d) $(BUILD)/bench/echo.d
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 .PHONY: all run test unit unit-programs fuzz fuzz-programs lint $(CHECKS) format bench image clean help
 .DELETE_ON_ERROR:
