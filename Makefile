@@ -86,6 +86,13 @@ unit: ## the C unit tests alone
 	@$(MAKE) --no-print-directory unit-programs
 	@UNIT="$(sort $(UNIT))" SANITIZE=$(SANITIZE) scripts/test unit
 
+SEED = 1
+N = 600
+soak: ## N random segments (seed SEED) against the naive evaluator
+	@scripts/install run test
+	@$(MAKE) --no-print-directory all
+	@COHORTD=$(abspath $(BUILD))/cohortd /usr/bin/python3 tests/differential/soak.py $(SEED) $(N)
+
 FUZZ_SECONDS = 10
 fuzz: ## each fuzz target for FUZZ_SECONDS, under clang, ASan and UBSan
 	@$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined BUILD=$(BUILD)-fuzz fuzz-programs
@@ -127,5 +134,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all run test unit unit-programs fuzz fuzz-programs lint $(CHECKS) format bench image clean help
+.PHONY: all run test soak unit unit-programs fuzz fuzz-programs lint $(CHECKS) format bench image clean help
 .DELETE_ON_ERROR:
