@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { KIND_MAX = 16, ID_EXTERNAL_MAX = 256 };
+#include "server/base/alloc.h"
+
+enum { PERSON_TEXT_MAX = 16 + 256 }; /* a kind and the longest id that collect accepts; longer ones are only asked for */
 
 void sha256(const void *bytes, size_t len, uint8_t ret_digest[KEY_HASH_SIZE])
 {
@@ -28,10 +30,12 @@ struct id id_hash(const void *bytes, size_t len)
 
 struct id id_person(const char *kind, const char *external, size_t len)
 {
-    char text[KIND_MAX + ID_EXTERNAL_MAX];
+    char small[PERSON_TEXT_MAX];
     size_t kind_len = strlen(kind) + 1;
+    char *large AUTO_FREE = len > sizeof small - kind_len ? mem_alloc(kind_len + len) : NULL;
+    char *text = large ? large : small;
 
-    ASSERT(kind_len <= KIND_MAX && len <= ID_EXTERNAL_MAX);
+    ASSERT(kind_len <= sizeof small);
     memcpy(text, kind, kind_len);
     memcpy(text + kind_len, external, len);
     return id_hash(text, kind_len + len);

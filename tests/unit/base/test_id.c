@@ -15,13 +15,15 @@ static const char *print(struct id id)
 
 START_TEST(test_person)
 {
-    char longest[256];
+    char longest[256], longer[2000];
 
     /* printf 'user\0u1' | sha256sum */
     ck_assert_str_eq(print(id_person("user", "u1", 2)), "433f5a03-1e86-909a-46b5-e2bac60e2452");
     ck_assert_str_eq(print(id_person("anonymous", "u1", 2)), "424e66d2-c298-45fe-047b-a186838a009a");
     memset(longest, 'x', sizeof longest);
     ck_assert_str_eq(print(id_person("user", longest, sizeof longest)), "d3e14cdb-09ad-fbc6-e877-7f87782ff3c4");
+    memset(longer, 'x', sizeof longer);
+    ck_assert_str_eq(print(id_person("anonymous", longer, sizeof longer)), "d9bae60b-c731-f258-8b16-12f160d82da5");
 }
 END_TEST
 
