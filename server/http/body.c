@@ -1,5 +1,6 @@
-/* A body on its way in: counted, capped, inflated as it streams. Nothing here knows a connection, so it can be fuzzed. The invariant: no more
- * than the limit is ever held, and once the body is flawed nothing is; what follows is counted and dropped. */
+/* A body on its way in: counted, capped, inflated as it streams. Nothing here knows a connection, so it can be fuzzed.
+ * The invariant: no more than the limit is ever held, and once the body is flawed nothing is; what follows is counted and
+ * dropped. What the bytes mean is not asked here. */
 #include <string.h>
 #include <strings.h>
 

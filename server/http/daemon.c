@@ -11,12 +11,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/base/address.h"
 #include "server/base/alloc.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
 #include "server/http/private.h"
 
-enum { BACKLOG = 1024, HOST_MAX = 256 };
+enum { BACKLOG = 1024 };
 
 struct http {
     struct loop *loops[HTTP_LOOPS_MAX];
@@ -113,28 +114,6 @@ struct MHD_Daemon *daemon_start(struct loop *loop)
 
 /* --- Listening --- */
 
-/* Splits "host:port" and "[host]:port". */
-static bool split_listen(const char *listen, char ret_host[HOST_MAX], const char **ret_port)
-{
-    const char *colon = strrchr(listen, ':');
-    const char *host = listen;
-    size_t len;
-
-    if (!colon || !colon[1] || colon[1 + strspn(colon + 1, "0123456789")] || strtoul(colon + 1, NULL, 10) > 65535)
-        return false;
-    len = (size_t)(colon - listen);
-    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
-        host++;
-        len -= 2;
-    }
-    if (len >= HOST_MAX)
-        return false;
-    memcpy(ret_host, host, len);
-    ret_host[len] = '\0';
-    *ret_port = colon + 1;
-    return true;
-}
-
 static int bind_one(const struct addrinfo *address)
 {
     int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -155,11 +134,11 @@ static int open_socket(const char *listen)
 {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
-    char host[HOST_MAX];
+    char host[ADDRESS_HOST_MAX];
     const char *port, *why;
     int error, fd = -1;
 
-    if (!split_listen(listen, host, &port)) {
+    if (!address_split(listen, host, &port)) {
         log_error("cannot listen", LOG_FIELD("address", LOG_TEXT(listen)), LOG_FIELD("error", LOG_TEXT("not of the form host:port")), );
         return -1;
     }

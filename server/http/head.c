@@ -51,20 +51,7 @@ static const char *keep(struct request *rq, const char *text, size_t len)
     return copy;
 }
 
-void head_take_uri(struct request *rq, const char *uri)
-{
-    size_t len;
-
-    if (!strncasecmp(uri, "http://", 7) || !strncasecmp(uri, "https://", 8)) { /* the absolute form: RFC 9112 §3.2.2 */
-        uri = strstr(uri, "://") + 3;
-        uri += strcspn(uri, "/?");
-    }
-    len = strcspn(uri, "?");
-    rq->path = len ? keep(rq, uri, len) : "/";
-    rq->query_string = uri[len] ? keep(rq, uri + len + 1, strlen(uri + len + 1)) : "";
-}
-
-/* --- The query --- */
+/* --- The request line --- */
 
 /* Appends a decoded piece and its NUL. What is no UTF-8, and NUL, becomes U+FFFD, as for JSON: the rest of the program, and
  * PostgreSQL, see texts only. */
@@ -109,6 +96,20 @@ static void decode_query(struct request *rq)
     }
     *out = '\0';
     free(scratch);
+}
+
+void head_take_uri(struct request *rq, const char *uri)
+{
+    size_t len;
+
+    if (!strncasecmp(uri, "http://", 7) || !strncasecmp(uri, "https://", 8)) { /* the absolute form: RFC 9112 §3.2.2 */
+        uri = strstr(uri, "://") + 3;
+        uri += strcspn(uri, "/?");
+    }
+    len = strcspn(uri, "?");
+    rq->path = len ? keep(rq, uri, len) : "/";
+    rq->query_string = uri[len] ? keep(rq, uri + len + 1, strlen(uri + len + 1)) : "";
+    decode_query(rq);
 }
 
 static const char *next_text(const char *text)
@@ -234,7 +235,6 @@ bool head_take(struct request *rq, const char *method, const char *version, uint
     rq->address = keep(rq, rq->conn->address, strlen(rq->conn->address));
     rq->headers = request_alloc(rq, (size_t)(n > 0 ? n : 0) * sizeof *rq->headers, _Alignof(struct pair));
     (void)MHD_get_connection_values_n(rq->connection, MHD_HEADER_KIND, take_header, &framing);
-    decode_query(rq);
     client_id = request_header(rq, "X-Request-Id");
     rq->id = client_id_ok(client_id) ? client_id : make_id(rq);
     rq->accepts_gzip = gzip_accepted(request_header(rq, "Accept-Encoding"));

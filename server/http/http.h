@@ -63,15 +63,15 @@ struct http_stats http_stats(const struct http *http);
 /* --- The request. Texts live as long as the request. --- */
 
 const char *request_method(const struct request *rq);
-const char *request_path(const struct request *rq);                      /* raw: percent-encoded as sent, without the query */
-const char *request_id(const struct request *rq);                        /* X-Request-Id: the client's if it is 1–128 of [A-Za-z0-9._-], else new */
-const char *request_address(const struct request *rq);                   /* the peer's address as text, IPv4 or IPv6, no port */
-const char *request_header(const struct request *rq, const char *name);  /* NULL when missing; case-insensitive */
-const char *request_query(const struct request *rq, const char *name);   /* decoded; the first of that name; NULL when missing */
+const char *request_path(const struct request *rq);    /* raw: percent-encoded as sent, without the query */
+const char *request_id(const struct request *rq);      /* X-Request-Id: the client's if it is 1–128 of [A-Za-z0-9._-], else new */
+const char *request_address(const struct request *rq); /* the peer's address as text, IPv4 or IPv6, no port */
+const char *request_header(const struct request *rq, const char *name); /* NULL when missing; case-insensitive */
+const char *request_query(const struct request *rq, const char *name);  /* decoded; the first of that name; NULL when missing */
 /* Calls fn with each query parameter, decoded, in order, until it returns false. */
 void request_each_query(const struct request *rq, bool (*fn)(void *context, const char *name, const char *value), void *context);
-const char *request_query_string(const struct request *rq);              /* raw, without "?", "" when none */
-int64_t request_started_us(const struct request *rq);                    /* wall clock at the head's arrival */
+const char *request_query_string(const struct request *rq); /* raw, without "?", "" when none */
+int64_t request_started_us(const struct request *rq);       /* wall clock at the head's arrival */
 
 /* The body, decompressed, NUL-terminated, "" when none; may be changed in place. */
 char *request_body(struct request *rq, size_t *ret_len);

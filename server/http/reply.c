@@ -1,5 +1,6 @@
-/* Answers. A reply_… makes the whole answer, gzip included, on the thread that calls it; the loop's thread only passes it on. A request has
- * two places for one: its owner's, and another for the `expired` hook, since the owner may be writing its own at that very moment. */
+/* Answers. A reply_… makes the whole answer, gzip included, on the thread that calls it; the loop's thread only passes it on.
+ * A request has two places for one: its owner's, and another for the `expired` hook, since the owner may be writing its own at
+ * that very moment. Streams are in stream.c. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -102,6 +103,12 @@ static bool compress_body(struct buf *body)
     return true;
 }
 
+static struct MHD_Response *static_response(struct answer *answer, const void *bytes, size_t len)
+{
+    answer->len = len;
+    return MHD_create_response_from_buffer(len, (void *)bytes, MHD_RESPMEM_PERSISTENT);
+}
+
 void reply_body(struct request *rq, unsigned status, const char *content_type, struct buf *body)
 {
     struct answer *answer = answer_of(rq);
@@ -123,30 +130,25 @@ void reply_body(struct request *rq, unsigned status, const char *content_type, s
         response = MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_FREE);
         buf_init(body, body->max);
     } else {
-        response = MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+        response = static_response(answer, "", 0);
         buf_release(body);
     }
     answer_set(rq, answer, status, content_type, response);
 }
 
-static void answer_bytes(struct request *rq, struct answer *answer, unsigned status, const char *content_type, const void *bytes,
-                         size_t len)
-{
-    answer->len = len;
-    answer_set(rq, answer, status, content_type, MHD_create_response_from_buffer(len, (void *)bytes, MHD_RESPMEM_PERSISTENT));
-}
-
 void answer_static(struct request *rq, struct answer *answer, unsigned status, const char *content_type, const char *text)
 {
-    answer_bytes(rq, answer, status, content_type, text, strlen(text));
+    answer_set(rq, answer, status, content_type, static_response(answer, text, strlen(text)));
 }
 
 void reply_static(struct request *rq, unsigned status, const char *content_type, const void *bytes, size_t len)
 {
-    answer_bytes(rq, answer_of(rq), status, content_type, bytes, len);
+    struct answer *answer = answer_of(rq);
+
+    answer_set(rq, answer, status, content_type, static_response(answer, bytes, len));
 }
 
 void reply_empty(struct request *rq, unsigned status)
 {
-    answer_bytes(rq, answer_of(rq), status, NULL, "", 0);
+    reply_static(rq, status, NULL, "", 0);
 }

@@ -1,5 +1,6 @@
-/* Does a path fit a route's template? Pure texts. The one idea: the raw path is split at its slashes first and each parameter decoded after,
- * so an id that holds a slash travels as %2F. Literal segments are compared as they are sent: no client escapes letters. */
+/* Does a path fit a route's template? Pure texts. The one idea: the raw path is split at its slashes first and each parameter
+ * decoded after, so an id that holds a slash travels as %2F. Literal segments are compared as they are sent: no client escapes
+ * letters. Which route wins is the caller's order. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -441,13 +441,22 @@ static inline struct reply ask(const struct app *app, const char *text)
     return reply;
 }
 
-static inline int run_suite(Suite *suite)
+/* As run_tests of run.h, with a fixture (either part may be NULL) and patience. */
+static inline int run_on_server(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *const *tests, size_t n_tests)
 {
+    enum { TIMEOUT_S = 60 };
+    Suite *suite = suite_create(name);
+    TCase *tcase = tcase_create(name);
     SRunner *runner = srunner_create(suite);
     int failed;
 
+    tcase_set_timeout(tcase, TIMEOUT_S);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    for (size_t i = 0; i < n_tests; i++)
+        tcase_add_test(tcase, tests[i]);
+    suite_add_tcase(suite, tcase);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed != 0;
 }

@@ -1,6 +1,10 @@
 /* Bodies byte by byte, without a connection. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/alloc.h"
 #include "server/http/private.h"
-#include "tests/unit/http/support.h"
+#include "tests/unit/run.h"
 
 enum { LIMIT = 1 << 20 };
 
@@ -150,18 +154,5 @@ START_TEST(a_promised_length_over_the_limit_is_known_at_once)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("body");
-    TCase *tc = tcase_create("body");
-
-    tcase_set_timeout(tc, 30);
-    tcase_add_test(tc, any_cut_of_a_gzip_is_refused_and_the_whole_is_not);
-    tcase_add_test(tc, members_may_follow_one_another_but_garbage_not);
-    tcase_add_test(tc, the_limit_holds_to_the_byte);
-    tcase_add_test(tc, the_ratio_counts_past_the_first_64_kib);
-    tcase_add_test(tc, codings);
-    tcase_add_test(tc, a_promised_length_over_the_limit_is_known_at_once);
-    suite_add_tcase(suite, tc);
-    return run_suite(suite);
-}
+RUN_TESTS("body", any_cut_of_a_gzip_is_refused_and_the_whole_is_not, members_may_follow_one_another_but_garbage_not,
+          the_limit_holds_to_the_byte, the_ratio_counts_past_the_first_64_kib, codings, a_promised_length_over_the_limit_is_known_at_once)

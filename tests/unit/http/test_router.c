@@ -1,5 +1,9 @@
 /* Paths against templates. */
-#include "tests/unit/http/support.h"
+#include <string.h>
+
+#include "server/base/attr.h"
+#include "server/http/http.h"
+#include "tests/unit/run.h"
 
 START_TEST(paths_that_fit)
 {
@@ -73,13 +77,4 @@ START_TEST(paths_that_do_not_fit)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("router");
-    TCase *tc = tcase_create("router");
-
-    tcase_add_test(tc, paths_that_fit);
-    tcase_add_test(tc, paths_that_do_not_fit);
-    suite_add_tcase(suite, tc);
-    return run_suite(suite);
-}
+RUN_TESTS("router", paths_that_fit, paths_that_do_not_fit)

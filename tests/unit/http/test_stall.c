@@ -73,36 +73,45 @@ static void run_clients(int n, bool lockstep)
     (void)close(poller);
 }
 
-static const int sizes[] = {128, 256};
-
-START_TEST(clients_in_lockstep_never_stall)
+static void start(void)
 {
     struct http_config config = test_config();
 
     app_start(&app, &config);
-    run_clients(sizes[_i], true);
+}
+
+static void stop(void)
+{
     app_stop(&app);
+}
+
+START_TEST(test_128_in_lockstep)
+{
+    run_clients(128, true);
 }
 END_TEST
 
-START_TEST(clients_at_will_never_stall)
+START_TEST(test_128_at_will)
 {
-    struct http_config config = test_config();
+    run_clients(128, false);
+}
+END_TEST
 
-    app_start(&app, &config);
-    run_clients(sizes[_i], false);
-    app_stop(&app);
+START_TEST(test_256_in_lockstep)
+{
+    run_clients(256, true);
+}
+END_TEST
+
+START_TEST(test_256_at_will)
+{
+    run_clients(256, false);
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("stall");
-    TCase *tc = tcase_create("stall");
+    const TTest *const tests[] = {test_128_in_lockstep, test_128_at_will, test_256_in_lockstep, test_256_at_will};
 
-    tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, clients_in_lockstep_never_stall, 0, ARRAY_LEN(sizes));
-    tcase_add_loop_test(tc, clients_at_will_never_stall, 0, ARRAY_LEN(sizes));
-    suite_add_tcase(suite, tc);
-    return run_suite(suite);
+    return run_on_server("stall", start, stop, tests, ARRAY_LEN(tests));
 }

@@ -298,28 +298,20 @@ START_TEST(a_stream_begun_too_late_goes_nowhere)
 }
 END_TEST
 
-static void add_tests(TCase *tc)
-{
-    tcase_add_test(tc, a_stream_arrives_whole_and_the_connection_stays);
-    tcase_add_test(tc, a_stream_to_an_old_client_ends_with_the_connection);
-    tcase_add_test(tc, an_empty_stream_and_head_have_no_body);
-    tcase_add_test(tc, an_incomplete_stream_breaks_the_connection_off);
-    tcase_add_test(tc, a_client_that_leaves_stops_the_writer);
-    tcase_add_test(tc, a_client_that_leaves_an_idle_stream_is_noticed);
-    tcase_add_test(tc, a_client_that_does_not_read_stops_the_writer_at_a_bound);
-    tcase_add_test(tc, many_streams_at_once);
-    tcase_add_test(tc, stop_breaks_off_a_stream_that_does_not_end);
-    tcase_add_test(tc, a_stream_begun_too_late_goes_nowhere);
-}
-
 int main(void)
 {
-    Suite *suite = suite_create("stream");
-    TCase *tc = tcase_create("stream");
+    const TTest *const tests[] = {
+        a_stream_arrives_whole_and_the_connection_stays,
+        a_stream_to_an_old_client_ends_with_the_connection,
+        an_empty_stream_and_head_have_no_body,
+        an_incomplete_stream_breaks_the_connection_off,
+        a_client_that_leaves_stops_the_writer,
+        a_client_that_leaves_an_idle_stream_is_noticed,
+        a_client_that_does_not_read_stops_the_writer_at_a_bound,
+        many_streams_at_once,
+        stop_breaks_off_a_stream_that_does_not_end,
+        a_stream_begun_too_late_goes_nowhere,
+    };
 
-    tcase_add_checked_fixture(tc, start, stop);
-    tcase_set_timeout(tc, 60);
-    add_tests(tc);
-    suite_add_tcase(suite, tc);
-    return run_suite(suite);
+    return run_on_server("stream", start, stop, tests, ARRAY_LEN(tests));
 }

@@ -533,40 +533,32 @@ START_TEST(out_of_descriptors_it_recovers)
 }
 END_TEST
 
-static void add_tests(TCase *tc)
-{
-    tcase_add_test(tc, an_answer_may_come_before_the_suspend);
-    tcase_add_test(tc, many_are_answered_with_one_call);
-    tcase_add_test(tc, a_deadline_answers_and_the_late_answer_is_dropped);
-    tcase_add_test(tc, deadlines_of_many_come_in_their_order);
-    tcase_add_test(tc, a_client_that_leaves_is_noticed_while_it_waits);
-    tcase_add_test(tc, finishing_without_an_answer_is_a_500);
-    tcase_add_test(tc, a_head_that_does_not_come_is_broken_off);
-    tcase_add_test(tc, a_body_that_does_not_come_is_broken_off);
-    tcase_add_test(tc, an_idle_connection_is_closed);
-    tcase_add_test(tc, a_waiting_request_is_not_idle);
-    tcase_add_test(tc, connections_of_one_address_are_limited);
-    tcase_add_test(tc, after_quiesce_answers_close_and_nobody_new_is_accepted);
-    tcase_add_test(tc, quiesce_still_serves_the_backlog);
-    tcase_add_test(tc, stop_waits_for_what_is_being_answered);
-    tcase_add_test(tc, stop_expires_what_is_not_answered_in_time);
-    tcase_add_test(tc, stop_cuts_off_an_upload_that_does_not_end);
-    tcase_add_test(tc, stop_under_load_leaves_nothing_behind);
-    tcase_add_test(tc, an_address_in_use_is_refused);
-    tcase_add_test(tc, a_bad_address_is_refused);
-    tcase_add_test(tc, it_listens_on_ipv6);
-    tcase_add_test(tc, several_loops_share_the_socket);
-    tcase_add_test(tc, out_of_descriptors_it_recovers);
-}
-
 int main(void)
 {
-    Suite *suite = suite_create("suspend");
-    TCase *tc = tcase_create("suspend");
+    const TTest *const tests[] = {
+        an_answer_may_come_before_the_suspend,
+        many_are_answered_with_one_call,
+        a_deadline_answers_and_the_late_answer_is_dropped,
+        deadlines_of_many_come_in_their_order,
+        a_client_that_leaves_is_noticed_while_it_waits,
+        finishing_without_an_answer_is_a_500,
+        a_head_that_does_not_come_is_broken_off,
+        a_body_that_does_not_come_is_broken_off,
+        an_idle_connection_is_closed,
+        a_waiting_request_is_not_idle,
+        connections_of_one_address_are_limited,
+        after_quiesce_answers_close_and_nobody_new_is_accepted,
+        quiesce_still_serves_the_backlog,
+        stop_waits_for_what_is_being_answered,
+        stop_expires_what_is_not_answered_in_time,
+        stop_cuts_off_an_upload_that_does_not_end,
+        stop_under_load_leaves_nothing_behind,
+        an_address_in_use_is_refused,
+        a_bad_address_is_refused,
+        it_listens_on_ipv6,
+        several_loops_share_the_socket,
+        out_of_descriptors_it_recovers,
+    };
 
-    tcase_add_checked_fixture(tc, start, NULL);
-    tcase_set_timeout(tc, 60);
-    add_tests(tc);
-    suite_add_tcase(suite, tc);
-    return run_suite(suite);
+    return run_on_server("suspend", start, NULL, tests, ARRAY_LEN(tests));
 }
