@@ -93,10 +93,10 @@ static enum db_status lost(struct db *db, const char *why)
 /* Classes that mean "the same again later" (architecture.md, "Failure"): connection, transaction rollback, resources, object state, operator and system. */
 static enum db_status status_of(const char *sqlstate)
 {
-    static const char *const again[] = {"08", "40", "53", "55", "57", "58"};
+    static const char *const again[] = {"08", "25P03", "40", "53", "55", "57", "58"};
 
     for (size_t i = 0; i < ARRAY_LEN(again); i++)
-        if (strncmp(sqlstate, again[i], 2) == 0)
+        if (strncmp(sqlstate, again[i], strlen(again[i])) == 0)
             return DB_RETRY;
     return DB_ERROR;
 }
@@ -430,6 +430,9 @@ static enum db_status set_session(struct db *db)
     if (db->config.worker)
         buf_add_text(&sql,
                      "SET plan_cache_mode = force_generic_plan; SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s';");
+    if (db->config.keyed)
+        buf_add_text(&sql, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
+                           "SET idle_in_transaction_session_timeout = '10s';");
     return db_script(db, buf_text(&sql));
 }
 

@@ -50,6 +50,7 @@ struct db_config {
     unsigned statement_timeout_ms; /* the database's, 0: none */
     unsigned wait_timeout_ms;      /* ours, for each wait on the socket; 0: 60 s. Past it the connection is dropped and DB_RETRY returned */
     bool worker;                   /* plan_cache_mode = force_generic_plan, lock and idle-in-transaction timeouts (design) */
+    bool keyed;                    /* for statements that look rows up by arrays of keys: plans made once, no sequential scans */
     bool bare;                     /* no statements prepared: for migrations */
     struct db_clock *clock;        /* if given: the offset of the database's clock is measured at each connect */
 };
@@ -72,7 +73,7 @@ enum db_status db_measure_clock(struct db *db) MUST_CHECK;
 
 /* --- Parameters: added in order, each appending a type letter --- */
 
-enum { DB_ARGS_MAX = 512, DB_ARGS_BYTES = 512 << 20 };
+enum { DB_ARGS_MAX = 4096, DB_ARGS_BYTES = 512 << 20 };
 
 struct db_args {
     struct buf store;

@@ -1,0 +1,81 @@
+/* Who is who: the walk of the identities of a batch, message by message, from what the database had before it. Pure: ingest fills in the rows it read, walks, and
+ * writes what has changed. The rules are those of docs (api.md, "Identity"):
+ *
+ *     a userId names a profile, and an anonymousId one of its own until a message carries both;
+ *     a message with both: a new anonymous id then means the user's profile; one with a profile of its own has that merged into the user's; one that means
+ *     another user's profile means this one's from then on. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db/id_map.h"
+#include "db/message.h"
+#include "server/base/vec.h"
+
+#define IDENTITY_NONE SIZE_MAX
+
+/* A profile that an id means or meant. */
+struct identity_profile {
+    struct id id;
+    bool exists;     /* has a row */
+    bool identified; /* is a user's */
+    bool large;      /* more events than are moved beside other work */
+    size_t owner;    /* the identity it was made for: gives user_id or anonymous_id */
+    size_t into;     /* the profile that it was merged into in this walk; IDENTITY_NONE: it lives */
+    int64_t first_seen_us;
+    int64_t last_seen_us; /* INSTANT_NONE: none */
+    struct span traits;   /* the row's; only of those that may be merged away */
+};
+
+/* An external id. */
+struct identity {
+    struct id raw;
+    bool user;                /* or anonymous */
+    bool exists;              /* has a row */
+    struct span external;     /* borrowed; of those with a row it may be missing */
+    size_t profile;           /* what it means, IDENTITY_NONE: not known yet; may be merged away, see identity_means */
+    size_t before;            /* what its row says */
+    size_t company;           /* of an anonymous id: the user it comes with in the batch, IDENTITY_NONE: none, */
+    bool contested;           /* and whether there are several */
+    VEC(struct id) former;    /* what it meant before, resolved: from its row */
+    VEC(struct id) forgotten; /* what it meant before, oldest first: from this walk */
+};
+
+struct identity_merge {
+    size_t gone;
+    size_t into;
+};
+
+struct identities {
+    VEC(struct identity) ids;
+    VEC(struct identity_profile) profiles;
+    VEC(struct identity_merge) merges; /* in the order they happened */
+    struct id_map by_raw;
+    struct id_map by_profile;
+};
+
+void identities_init(struct identities *all);
+void identities_release(struct identities *all);
+
+/* --- Before the walk --- */
+
+/* The index of the identity with that raw id, added if it is new. */
+size_t identity_add(struct identities *all, const struct person *person, bool user);
+/* Notes that the identity's row points to that profile, for the caller to fill in what it knows of it; the pointer is good until more is added. */
+struct identity_profile *identity_know(struct identities *all, size_t identity, const struct id *profile);
+
+/* --- The walk --- */
+
+/* The living profile that an identity means, or IDENTITY_NONE. */
+size_t identity_means(const struct identities *all, size_t identity);
+/* The living profile that a profile has become. */
+size_t identity_living(const struct identities *all, size_t profile);
+/* One message's ids, either of which may be IDENTITY_NONE, but not both: makes profiles, links and merges by the rules. The profile of the message's person. */
+size_t identity_meet(struct identities *all, size_t user, size_t anonymous);
+
+/* --- After it --- */
+
+/* Brings the identity up to date with merges: its profile is a living one, its `forgotten` complete. True: its row is to be written. */
+bool identity_settle(struct identities *all, size_t identity);

@@ -1,0 +1,218 @@
+/* One batch of messages, one transaction of two round trips: read under locks, decide, write and commit. The one idea: all that could be decided wrongly (whose is this, is it a
+ * double, does it merge) is decided by C between the trips, from rows that the locks keep as they are until the commit; docs/exactness.md says why each lock is needed.
+ * A batch that PostgreSQL refuses for what is in it is halved until the culprit is alone; a merge of a person with very many events is made alone, too. Whether to try
+ * again, and when, is the writer's. */
+#include "db/ingest.h"
+
+#include <string.h>
+
+#include "db/ingest_batch.h"
+#include "db/partition.h"
+#include "server/base/alloc.h"
+#include "server/base/log.h"
+
+/* A merge whose ids change between attempts takes more locks each time; there are only so many. */
+enum { ATTEMPTS = LOCKS + 1 };
+
+static void refuse(struct batch *batch, struct item *item, const char *code, const char *detail)
+{
+    struct reject *reject = &batch->refused.at[batch->refused.n++];
+
+    *reject = (struct reject){.code = code,
+                              .payload = item->message->properties,
+                              .received_us = item->message->received_us,
+                              .source_id = item->message->source_id};
+    (void)snprintf(reject->detail, sizeof reject->detail, "%s", detail);
+    *VEC_ADD(&batch->rejects) = reject;
+    item->rejected = true;
+}
+
+/* --- Names --- */
+
+static bool reserved_id(const struct message *message, int32_t *ret_id)
+{
+    switch (message->kind) {
+    case MESSAGE_EVENT:
+        return false;
+    case MESSAGE_IDENTIFY:
+        *ret_id = NAME_ID_IDENTIFY;
+        return true;
+    case MESSAGE_ALIAS:
+        *ret_id = NAME_ID_ALIAS;
+        return true;
+    case MESSAGE_GROUP:
+        *ret_id = NAME_ID_GROUP;
+        return true;
+    }
+    BUG("impossible message_kind");
+}
+
+/* Number the names of items[from, to). */
+static enum db_status intern(struct batch *batch, struct name_cache *cache)
+{
+    struct name_ask *asks AUTO_FREE = mem_grow(NULL, batch->to - batch->from + 1, sizeof *asks);
+    enum db_status status;
+    size_t n = 0;
+
+    for (size_t i = batch->from; i < batch->to; i++)
+        if (!batch->items[i].name_id && !reserved_id(batch->items[i].message, &batch->items[i].name_id))
+            asks[n++] = (struct name_ask){.name = batch->items[i].message->name, .source_id = batch->items[i].message->source_id};
+    status = db_names_intern(batch->db, cache, asks, n);
+    if (status != DB_OK)
+        return status;
+    n = 0;
+    for (size_t i = batch->from; i < batch->to; i++) {
+        struct item *item = &batch->items[i];
+
+        if (item->name_id)
+            continue;
+        item->name_id = asks[n++].name_id;
+        if (!item->name_id && !item->rejected)
+            refuse(batch, item, "too_many_names", "its source has too many different event names");
+    }
+    return DB_OK;
+}
+
+/* --- One transaction --- */
+
+/* items[from, to) in one transaction. DB_NONE: nothing was done, for batch->large is to be stored alone. */
+static enum db_status attempt(struct batch *batch)
+{
+    memset(batch->locks, 0, sizeof batch->locks);
+    for (int i = 0; i < ATTEMPTS; i++) {
+        enum db_status status = ingest_read(batch);
+
+        if (status != DB_OK)
+            return status;
+        batch->large = IDENTITY_NONE;
+        ingest_walk(batch);
+        if (ingest_locks_suffice(batch)) {
+            if (batch->large == IDENTITY_NONE || batch->to - batch->from == 1)
+                return ingest_write(batch);
+            db_rollback(batch->db);
+            return DB_NONE;
+        }
+        db_rollback(batch->db);
+    }
+    BUG("more locks than there are");
+}
+
+static int64_t newest_us(const struct batch *batch)
+{
+    int64_t us = 0;
+
+    for (size_t i = batch->from; i < batch->to; i++)
+        if (batch->items[i].message->ts_us > us)
+            us = batch->items[i].message->ts_us;
+    return us;
+}
+
+/* As attempt; a partition that is missing is made. */
+static enum db_status attempt_with_partitions(struct batch *batch, struct name_cache *cache)
+{
+    enum db_status status = intern(batch, cache);
+
+    if (status == DB_OK)
+        status = attempt(batch);
+    if (status != DB_ERROR || strcmp(db_sqlstate(batch->db), "23514") != 0)
+        return status;
+    db_rollback(batch->db);
+    status = db_partitions_ensure(batch->db, newest_us(batch));
+    return status == DB_OK ? attempt(batch) : status;
+}
+
+/* Is it the data that PostgreSQL does not like? Class 22: bad values; 23: constraints; 54: limits (a text too long for an index, an object too large). */
+static bool is_data_fault(const char *sqlstate)
+{
+    return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 || strncmp(sqlstate, "54", 2) == 0;
+}
+
+static enum db_status ingest_range(struct batch *batch, struct name_cache *cache, size_t from, size_t to);
+
+static enum db_status ingest_ranges(struct batch *batch, struct name_cache *cache, const size_t *bounds, size_t n)
+{
+    enum db_status status = DB_OK;
+
+    for (size_t i = 0; i + 1 < n && status == DB_OK; i++)
+        if (bounds[i] < bounds[i + 1])
+            status = ingest_range(batch, cache, bounds[i], bounds[i + 1]);
+    return status;
+}
+
+static enum db_status ingest_range(struct batch *batch, struct name_cache *cache, size_t from, size_t to)
+{
+    enum db_status status;
+    char sqlstate[8];
+
+    batch->from = from;
+    batch->to = to;
+    status = attempt_with_partitions(batch, cache);
+    if (status == DB_OK)
+        return DB_OK;
+    if (status == DB_NONE)
+        return ingest_ranges(batch, cache, (size_t[]){from, batch->large, batch->large + 1, to}, 4);
+    (void)snprintf(sqlstate, sizeof sqlstate, "%s", db_sqlstate(batch->db));
+    db_rollback(batch->db);
+    if (status == DB_RETRY || !is_data_fault(sqlstate))
+        return status;
+    if (to - from > 1)
+        return ingest_ranges(batch, cache, (size_t[]){from, from + (to - from) / 2, to}, 3);
+    if (to == from || batch->items[from].rejected)
+        return DB_ERROR;
+    log_warn("the database refuses a message", LOG_FIELD("sqlstate", LOG_TEXT(sqlstate)), );
+    refuse(batch, &batch->items[from], "refused_by_store", "the database cannot store it");
+    return DB_OK;
+}
+
+/* --- The call --- */
+
+static void fill(struct batch *batch, struct ingest_job *const *jobs, size_t n_jobs)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_jobs; i++)
+        n += jobs[i]->n_messages;
+    batch->items = mem_grow(NULL, n + 1, sizeof *batch->items);
+    batch->refused.at = mem_grow(NULL, n + 1, sizeof *batch->refused.at); /* never moves: it is pointed at */
+    for (size_t i = 0; i < n_jobs; i++) {
+        for (size_t k = 0; k < jobs[i]->n_messages; k++)
+            batch->items[batch->n_items++] = (struct item){.message = &jobs[i]->messages[k], .job = jobs[i]};
+        for (size_t k = 0; k < jobs[i]->n_rejects; k++)
+            *VEC_ADD(&batch->rejects) = &jobs[i]->rejects[k];
+    }
+}
+
+static void count(const struct batch *batch, struct ingest_job *const *jobs, size_t n_jobs)
+{
+    for (size_t i = 0; i < n_jobs; i++) {
+        jobs[i]->n_stored = jobs[i]->n_duplicate = 0;
+        jobs[i]->n_rejected = jobs[i]->n_rejects;
+    }
+    for (size_t i = 0; i < batch->n_items; i++) {
+        struct ingest_job *job = batch->items[i].job;
+
+        job->n_stored += batch->items[i].outcome == OUTCOME_STORED;
+        job->n_duplicate += batch->items[i].outcome == OUTCOME_DOUBLE;
+        job->n_rejected += batch->items[i].rejected;
+    }
+}
+
+enum db_status db_ingest(struct db *db, struct name_cache *cache, struct ingest_job *const *jobs, size_t n_jobs)
+{
+    struct batch batch = {.db = db};
+    enum db_status status;
+
+    fill(&batch, jobs, n_jobs);
+    status = ingest_range(&batch, cache, 0, batch.n_items);
+    if (status == DB_OK && batch.rejects.n) /* of the last message */
+        status = ingest_range(&batch, cache, batch.n_items, batch.n_items);
+    if (status == DB_OK)
+        count(&batch, jobs, n_jobs);
+    free(batch.items);
+    vec_free(&batch.refused);
+    vec_free(&batch.rejects);
+    identities_release(&batch.people);
+    id_map_release(&batch.by_message);
+    db_rows_release(&batch.lone);
+    return status;
+}

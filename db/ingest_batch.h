@@ -1,0 +1,49 @@
+/* The parts of db_ingest: a batch of messages, what is read for it, what is written. Internal to db/ingest*.c. */
+#pragma once
+
+#include "db/identity.h"
+#include "db/ingest.h"
+
+enum outcome { OUTCOME_OPEN, OUTCOME_STORED, OUTCOME_DOUBLE, OUTCOME_REJECTED };
+
+struct item {
+    const struct message *message;
+    struct ingest_job *job;
+    enum outcome outcome; /* committed, unless it is open; */
+    bool dropped;         /* found to be a double in this attempt */
+    bool rejected;        /* decided, but its reject is not written yet */
+    int32_t name_id;
+    size_t user; /* index of an identity, or IDENTITY_NONE */
+    size_t anonymous;
+    size_t profile;     /* after the walk: whose it is */
+    size_t same;        /* the item of this attempt before with the same messageId, or IDENTITY_NONE */
+    size_t next_traits; /* the next identify of the same profile, or IDENTITY_NONE */
+};
+
+enum { LOCKS = 256 };
+enum lock { LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE };
+
+/* All messages of one call of db_ingest, and the state of its attempt at items[from, to). */
+struct batch {
+    struct db *db;
+    struct item *items; /* owned */
+    size_t n_items;
+    VEC(struct reject) refused;         /* made here, not by the owners of the jobs */
+    VEC(const struct reject *) rejects; /* not yet committed */
+
+    size_t from, to;
+    enum lock locks[LOCKS]; /* held, or to be taken by the first statement */
+    struct identities people;
+    struct id_map by_message; /* the last item of this attempt with a messageId */
+    size_t large;             /* the item that merges a large profile, IDENTITY_NONE: none does */
+    struct db_rows lone;      /* profiles that may be merged away: their traits are borrowed from here */
+};
+
+/* ingest_read.c: opens the transaction: locks, identities, doubles. Marks items as dropped. */
+enum db_status ingest_read(struct batch *batch) MUST_CHECK;
+/* ingest_walk.c: decides who each item's person is, and drops doubles within the batch. Pure. */
+void ingest_walk(struct batch *batch);
+/* Takes up into batch->locks what the merges of the walk need. False: something was missing, so what was read cannot be relied on. Pure. */
+bool ingest_locks_suffice(struct batch *batch);
+/* ingest_write.c: writes it all, and commits. Sets the outcome of the items. */
+enum db_status ingest_write(struct batch *batch) MUST_CHECK;

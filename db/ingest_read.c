@@ -1,0 +1,366 @@
+/* The first round trip of an ingest transaction. The one idea: the locks are taken by its first statement, all at once and in ascending order, so no two transactions wait for
+ * each other in a circle; what is read after them, under snapshots of its own, cannot change until the commit. What is read: what each id means, what hangs on anonymous
+ * profiles that may be merged away, and which messages are stored already. A second trip looks for doubles where the unique key of event cannot find them by itself:
+ * for messages that have an effect beyond their row, that are stored under another instant than their own, or whose ids meant other profiles before. */
+#include "db/ingest_batch.h"
+#include "db/lock.h"
+#include "db/move.h"
+
+DB_STATEMENT(ingest_lock, "IB",
+             "SELECT CASE WHEN alone THEN pg_advisory_xact_lock(" DB_LOCK_CLASS_IDENTITY ", number)"
+             " ELSE pg_advisory_xact_lock_shared(" DB_LOCK_CLASS_IDENTITY ", number) END"
+             " FROM unnest($1::integer[], $2::boolean[]) AS l (number, alone)");
+DB_STATEMENT(
+    ingest_identities, "U",
+    "SELECT i.raw_id, i.profile_id, p.profile_id IS NOT NULL, p.user_id IS NOT NULL, p.first_seen, p.last_seen,"
+    " CASE WHEN i.former = '{}' THEN '{}'::uuid[]"
+    " ELSE ARRAY(SELECT DISTINCT f.profile_id FROM identity f WHERE f.raw_id = ANY (i.former)) END"
+    " FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id LEFT JOIN profile p ON p.profile_id = i.profile_id");
+DB_STATEMENT(ingest_lone, "U",
+             "SELECT p.profile_id, s.raw_id, s.kind = 'user', p.traits,"
+             " (SELECT count(*) FROM (SELECT FROM event e WHERE e.profile_id = p.profile_id LIMIT 10001) AS most)"
+             " FROM (SELECT DISTINCT i.profile_id FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id) AS meant"
+             " JOIN profile p ON p.profile_id = meant.profile_id AND p.user_id IS NULL JOIN identity s ON s.profile_id = p.profile_id");
+_Static_assert(MOVE_BESIDE_MAX == 10000, "the statement above counts to one more");
+DB_STATEMENT(ingest_odd, "U",
+             "SELECT o.message_id, o.name_id, o.raw_id, o.own_ts, i.profile_id FROM unnest($1::uuid[]) AS k (message_id)"
+             " JOIN odd_message o ON o.message_id = k.message_id LEFT JOIN identity i ON i.raw_id = o.raw_id");
+DB_STATEMENT(ingest_doubles, "IUIZU",
+             "SELECT k.item FROM unnest($1::integer[], $2::uuid[], $3::integer[], $4::timestamptz[], $5::uuid[])"
+             " AS k (item, profile_id, name_id, ts, message_id) JOIN event e ON e.profile_id = k.profile_id AND e.name_id = k.name_id"
+             " AND e.ts = k.ts AND e.message_id = k.message_id");
+
+static bool has_both(const struct item *item)
+{
+    return item->user != IDENTITY_NONE && item->anonymous != IDENTITY_NONE;
+}
+
+/* --- What the batch holds --- */
+
+static void need_lock(struct batch *batch, const struct person *person, enum lock lock)
+{
+    enum lock *has = &batch->locks[person->raw.bytes[0]];
+
+    if (person->external.at && *has < lock)
+        *has = lock;
+}
+
+/* Exclusive where an effect must happen once (traits, links) or where the unique key cannot find a double (odd messages). */
+static void need_locks(struct batch *batch, const struct item *item)
+{
+    const struct message *message = item->message;
+    bool alone = has_both(item) || message->kind == MESSAGE_IDENTIFY || message_is_odd(message);
+
+    need_lock(batch, &message->user, alone ? LOCK_EXCLUSIVE : LOCK_SHARED);
+    need_lock(batch, &message->anonymous, alone ? LOCK_EXCLUSIVE : LOCK_SHARED);
+}
+
+static void note_company(struct identities *people, const struct item *item)
+{
+    struct identity *anonymous = &people->ids.at[item->anonymous];
+
+    if (anonymous->company != IDENTITY_NONE && anonymous->company != item->user)
+        anonymous->contested = true;
+    anonymous->company = item->user;
+}
+
+static void take_item(struct batch *batch, size_t at)
+{
+    struct item *item = &batch->items[at];
+    const struct message *message = item->message;
+
+    item->dropped = item->rejected;
+    item->user = message->user.external.at ? identity_add(&batch->people, &message->user, true) : IDENTITY_NONE;
+    item->anonymous = message->anonymous.external.at ? identity_add(&batch->people, &message->anonymous, false) : IDENTITY_NONE;
+    item->profile = item->next_traits = IDENTITY_NONE;
+    item->same = id_map_get(&batch->by_message, &message->message_id);
+    id_map_put(&batch->by_message, &message->message_id, at);
+    if (has_both(item))
+        note_company(&batch->people, item);
+    need_locks(batch, item);
+}
+
+static void take_items(struct batch *batch)
+{
+    identities_release(&batch->people);
+    identities_init(&batch->people);
+    id_map_release(&batch->by_message);
+    for (size_t i = batch->from; i < batch->to; i++)
+        take_item(batch, i);
+}
+
+/* --- Sending --- */
+
+static void send_locks(struct batch *batch)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_array_begin(&args, 'I');
+    for (int i = 0; i < LOCKS; i++)
+        if (batch->locks[i])
+            db_array_int(&args, i);
+    db_array_end(&args);
+    db_array_begin(&args, 'B');
+    for (int i = 0; i < LOCKS; i++)
+        if (batch->locks[i])
+            db_array_bool(&args, batch->locks[i] == LOCK_EXCLUSIVE);
+    db_array_end(&args);
+    db_send(batch->db, &ingest_lock, &args);
+}
+
+/* All ids; or the anonymous ones that come with a user. */
+static void send_ids(struct batch *batch, const struct db_statement *statement, bool linked)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_array_begin(&args, 'U');
+    for (size_t i = 0; i < batch->people.ids.n; i++)
+        if (!linked || batch->people.ids.at[i].company != IDENTITY_NONE)
+            db_array_id(&args, &batch->people.ids.at[i].raw);
+    db_array_end(&args);
+    db_send(batch->db, statement, &args);
+}
+
+static void send_messages(struct batch *batch)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_array_begin(&args, 'U');
+    for (size_t i = batch->from; i < batch->to; i++)
+        db_array_id(&args, &batch->items[i].message->message_id);
+    db_array_end(&args);
+    db_send(batch->db, &ingest_odd, &args);
+}
+
+/* --- What comes back --- */
+
+static void know_person(struct identities *people, const struct db_rows *rows, size_t row)
+{
+    struct id raw = db_id(rows, row, 0), means = db_id(rows, row, 1);
+    size_t identity = id_map_get(&people->by_raw, &raw);
+    struct identity_profile *profile = identity_know(people, identity, &means);
+    struct db_array former = db_array(rows, row, 6);
+
+    profile->exists = db_bool(rows, row, 2);
+    if (profile->exists)
+        profile->identified = db_bool(rows, row, 3);
+    profile->first_seen_us = db_instant(rows, row, 4);
+    profile->last_seen_us = db_instant(rows, row, 5);
+    while (former.left)
+        *VEC_ADD(&people->ids.at[identity].former) = db_array_next_id(&former);
+}
+
+/* An anonymous profile that may be merged away, once for each id that means it. */
+static void know_lone(struct identities *people, const struct db_rows *rows, size_t row)
+{
+    struct id id = db_id(rows, row, 0);
+    struct person person = {.raw = db_id(rows, row, 1)};
+    struct identity_profile *profile;
+
+    profile = identity_know(people, identity_add(people, &person, db_bool(rows, row, 2)), &id);
+    profile->traits = (struct span){.at = db_text(rows, row, 3), .len = db_text_len(rows, row, 3)};
+    profile->large = db_int(rows, row, 4) > MOVE_BESIDE_MAX;
+}
+
+/* Did the id mean this profile when the transaction began, or before? */
+static bool meant(const struct identities *people, size_t identity, const struct id *profile)
+{
+    const struct identity *one;
+
+    if (identity == IDENTITY_NONE || !people->ids.at[identity].exists)
+        return false;
+    one = &people->ids.at[identity];
+    if (id_equal(&people->profiles.at[one->before].id, profile))
+        return true;
+    for (size_t i = 0; i < one->former.n; i++)
+        if (id_equal(&one->former.at[i], profile))
+            return true;
+    return false;
+}
+
+static bool is_raw(const struct identities *people, size_t identity, const struct id *raw)
+{
+    return identity != IDENTITY_NONE && id_equal(&people->ids.at[identity].raw, raw);
+}
+
+/* A message that is stored under another instant than its own. */
+struct odd_row {
+    int32_t name_id;
+    struct id raw;
+    int64_t own_ts_us; /* DB_INSTANT_PAST: it had none */
+    bool known;
+    struct id profile;
+};
+
+static bool is_same(const struct batch *batch, const struct item *item, const struct odd_row *row)
+{
+    const struct identities *people = &batch->people;
+    int64_t own_us = item->message->own_ts_us;
+
+    if (row->name_id != item->name_id)
+        return false;
+    if (own_us != row->own_ts_us && own_us != INSTANT_NONE && row->own_ts_us != DB_INSTANT_PAST)
+        return false;
+    if (is_raw(people, item->user, &row->raw) || is_raw(people, item->anonymous, &row->raw))
+        return true;
+    return row->known && (meant(people, item->user, &row->profile) || meant(people, item->anonymous, &row->profile));
+}
+
+static void drop_odd(struct batch *batch, const struct db_rows *rows)
+{
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        struct odd_row row = {.name_id = (int32_t)db_int(rows, i, 1),
+                              .raw = db_id(rows, i, 2),
+                              .own_ts_us = db_instant(rows, i, 3),
+                              .known = !db_null(rows, i, 4),
+                              .profile = db_id(rows, i, 4)};
+        struct id message = db_id(rows, i, 0);
+
+        for (size_t at = id_map_get(&batch->by_message, &message); at != ID_MAP_NONE; at = batch->items[at].same)
+            if (is_same(batch, &batch->items[at], &row))
+                batch->items[at].dropped = true;
+    }
+}
+
+/* --- Doubles that the unique key will not find --- */
+
+/* Where an item may be stored already. */
+struct place {
+    size_t item;
+    struct id profile;
+};
+struct places {
+    struct place *at; /* owned */
+    size_t n;
+    size_t cap;
+};
+
+static void add_place(struct places *places, size_t item, const struct id *profile)
+{
+    for (size_t i = places->n; i > 0 && places->at[i - 1].item == item; i--)
+        if (id_equal(&places->at[i - 1].profile, profile))
+            return;
+    *VEC_ADD(places) = (struct place){.item = item, .profile = *profile};
+}
+
+/* The profiles that the identity means and meant, without `except`. */
+static void add_places(struct places *places, const struct batch *batch, size_t item, size_t identity, const struct id *except)
+{
+    const struct identity *one = identity == IDENTITY_NONE ? NULL : &batch->people.ids.at[identity];
+    const struct id *profile;
+
+    if (!one || !one->exists)
+        return;
+    profile = &batch->people.profiles.at[one->before].id;
+    if (!except || !id_equal(profile, except))
+        add_place(places, item, profile);
+    for (size_t i = 0; i < one->former.n; i++)
+        if (!except || !id_equal(&one->former.at[i], except))
+            add_place(places, item, &one->former.at[i]);
+}
+
+/* May the id mean another profile by the time its messages of this batch are walked, otherwise than by a merge? */
+static bool may_change(const struct identity *ids, size_t identity)
+{
+    if (identity == IDENTITY_NONE || ids[identity].company == IDENTITY_NONE)
+        return false;
+    return ids[identity].contested || ids[identity].before != ids[ids[identity].company].before;
+}
+
+static void look_for(struct places *places, const struct batch *batch, size_t at)
+{
+    const struct item *item = &batch->items[at];
+    size_t named = item->user != IDENTITY_NONE ? item->user : item->anonymous;
+    const struct identity *one = &batch->people.ids.at[named];
+    const struct id *found_by_key = NULL;
+
+    if (item->dropped || item->message->own_ts_us == INSTANT_NONE)
+        return;
+    if (one->exists && !message_is_odd(item->message) && item->message->kind != MESSAGE_IDENTIFY &&
+        !may_change(batch->people.ids.at, item->anonymous))
+        found_by_key = &batch->people.profiles.at[one->before].id;
+    add_places(places, batch, at, item->user, found_by_key);
+    add_places(places, batch, at, item->anonymous, found_by_key);
+}
+
+static enum db_status look_up(struct batch *batch, const struct places *places, struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_array_begin(&args, 'I');
+    for (size_t i = 0; i < places->n; i++)
+        db_array_int(&args, (int32_t)places->at[i].item);
+    db_array_end(&args);
+    db_array_begin(&args, 'U');
+    for (size_t i = 0; i < places->n; i++)
+        db_array_id(&args, &places->at[i].profile);
+    db_array_end(&args);
+    db_array_begin(&args, 'I');
+    for (size_t i = 0; i < places->n; i++)
+        db_array_int(&args, batch->items[places->at[i].item].name_id);
+    db_array_end(&args);
+    db_array_begin(&args, 'Z');
+    for (size_t i = 0; i < places->n; i++)
+        db_array_instant(&args, batch->items[places->at[i].item].message->own_ts_us);
+    db_array_end(&args);
+    db_array_begin(&args, 'U');
+    for (size_t i = 0; i < places->n; i++)
+        db_array_id(&args, &batch->items[places->at[i].item].message->message_id);
+    db_array_end(&args);
+    return db_run(batch->db, &ingest_doubles, &args, ret_rows);
+}
+
+static enum db_status drop_stored(struct batch *batch)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    struct places places = VEC_INIT;
+    enum db_status status = DB_OK;
+
+    for (size_t i = batch->from; i < batch->to; i++)
+        look_for(&places, batch, i);
+    if (places.n)
+        status = look_up(batch, &places, &rows);
+    for (size_t i = 0; i < db_rows_count(&rows); i++)
+        batch->items[db_int(&rows, i, 0)].dropped = true;
+    vec_free(&places);
+    return status == DB_NONE ? DB_OK : status;
+}
+
+/* --- The trip --- */
+
+/* Receives one statement's rows; the first failure of a pipeline is the one that counts. */
+static void receive(struct batch *batch, struct db_rows *ret_rows, enum db_status *status)
+{
+    enum db_status one = db_receive(batch->db, ret_rows);
+
+    if (*status == DB_OK && one != DB_NONE)
+        *status = one;
+}
+
+enum db_status ingest_read(struct batch *batch)
+{
+    AUTO_DB_ROWS struct db_rows people = DB_ROWS_INIT, odd = DB_ROWS_INIT;
+    enum db_status status = DB_OK, end;
+
+    take_items(batch);
+    db_send_sql(batch->db, "BEGIN", NULL);
+    send_locks(batch);
+    send_ids(batch, &ingest_identities, false);
+    send_ids(batch, &ingest_lone, true);
+    send_messages(batch);
+    db_sync(batch->db);
+    receive(batch, NULL, &status);
+    receive(batch, NULL, &status);
+    receive(batch, &people, &status);
+    receive(batch, &batch->lone, &status);
+    receive(batch, &odd, &status);
+    end = db_receive_sync(batch->db);
+    if (status != DB_OK || end != DB_OK)
+        return status != DB_OK ? status : end;
+    for (size_t i = 0; i < db_rows_count(&people); i++)
+        know_person(&batch->people, &people, i);
+    for (size_t i = 0; i < db_rows_count(&batch->lone); i++)
+        know_lone(&batch->people, &batch->lone, i);
+    drop_odd(batch, &odd);
+    return drop_stored(batch);
+}

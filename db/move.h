@@ -1,0 +1,17 @@
+/* Moving a person's events: what a merge of two profiles does to what is stored under the one that goes. */
+#pragma once
+
+#include "db/conn.h"
+
+/* Above so many events a merge is not done beside other messages (db/ingest.c). */
+enum { MOVE_BESIDE_MAX = 10000 };
+
+struct move {
+    struct id gone;
+    struct id into;
+};
+
+/* Sends, as part of a pipeline in a transaction that holds the locks of all ids concerned (db/ingest.h), the statement that moves all events of each `gone` to its
+ * `into`, deletes the profile row of `gone`, logs the merge and tells the worker: the profile that is gone, and the names that moved. To be received as one.
+ * What it does not do: identities and traits. Each `gone` once. */
+void db_move_send(struct db *db, const struct move *moves, size_t n);
