@@ -112,15 +112,15 @@ bool body_read(struct json body, const struct body_field *fields, size_t n, stru
     return true;
 }
 
-static bool has_control(const char *text)
+static bool has_control(const char *text, const char *fine)
 {
     for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+        if (((unsigned char)*text < 0x20 || *text == 0x7f) && !strchr(fine, *text))
             return true;
     return false;
 }
 
-char *body_text(struct json value, const char *pointer, size_t low, size_t high, struct err *err)
+char *body_prose(struct json value, const char *pointer, size_t low, size_t high, struct err *err)
 {
     size_t length = json_length(value);
     char *text;
@@ -130,7 +130,18 @@ char *body_text(struct json value, const char *pointer, size_t low, size_t high,
         return NULL;
     }
     text = json_text(value);
-    if (!has_control(text))
+    if (!has_control(text, "\n\r\t"))
+        return text;
+    free(text);
+    (void)err_set(err, "bad_value", pointer, "must have no control characters");
+    return NULL;
+}
+
+char *body_text(struct json value, const char *pointer, size_t low, size_t high, struct err *err)
+{
+    char *text = body_prose(value, pointer, low, high, err);
+
+    if (!text || !has_control(text, ""))
         return text;
     free(text);
     (void)err_set(err, "bad_value", pointer, "must have no control characters");

@@ -30,6 +30,8 @@ bool body_read(struct json body, const struct body_field *fields, size_t n, stru
 
 /* A text of low to high characters without control characters: malloc'd, the caller's; NULL with err "bad_value" otherwise. */
 char *body_text(struct json value, const char *pointer, size_t low, size_t high, struct err *err);
+/* The same, and lines and tabs are fine. */
+char *body_prose(struct json value, const char *pointer, size_t low, size_t high, struct err *err);
 /* An integer in range, or false with err "bad_value". */
 bool body_int(struct json value, const char *pointer, int64_t low, int64_t high, int64_t *ret_value, struct err *err) MUST_CHECK;
 

@@ -64,6 +64,7 @@ struct call {
     struct json body;        /* of BODY_JSON and BODY_PATCH: an object */
     uint64_t seen;           /* ports->moved before the handler read */
     int64_t wait_until_us;   /* of a long poll, monotonic; 0: not set yet */
+    int64_t feed_place;      /* of a long poll after=latest: the end of the feed at its first look; -1: not looked yet */
     struct collect *collect; /* of the collect face: the body once it is checked */
 };
 

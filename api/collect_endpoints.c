@@ -150,3 +150,43 @@ enum handled api_import(struct call *c)
 {
     return collect(c, NULL);
 }
+
+enum handled api_t(struct call *c)
+{
+    return collect(c, "track");
+}
+
+enum handled api_i(struct call *c)
+{
+    return collect(c, "identify");
+}
+
+enum handled api_p(struct call *c)
+{
+    return collect(c, "page");
+}
+
+enum handled api_s(struct call *c)
+{
+    return collect(c, "screen");
+}
+
+enum handled api_g(struct call *c)
+{
+    return collect(c, "group");
+}
+
+enum handled api_a(struct call *c)
+{
+    return collect(c, "alias");
+}
+
+enum handled api_b(struct call *c)
+{
+    return collect(c, NULL);
+}
+
+enum handled api_beacon_batch(struct call *c)
+{
+    return collect(c, NULL);
+}

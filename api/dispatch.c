@@ -43,6 +43,7 @@ static struct call *call_new(struct api *api, struct request *rq)
     c->ports = &api->ports;
     c->face = FACE_MANAGE;
     c->body = JSON_NONE;
+    c->feed_place = -1;
     request_set_state(rq, c, call_free);
     return c;
 }

@@ -12,6 +12,14 @@ enum handled api_group(struct call *c);
 enum handled api_alias(struct call *c);
 enum handled api_batch(struct call *c);
 enum handled api_import(struct call *c);
+enum handled api_t(struct call *c);
+enum handled api_i(struct call *c);
+enum handled api_p(struct call *c);
+enum handled api_s(struct call *c);
+enum handled api_g(struct call *c);
+enum handled api_a(struct call *c);
+enum handled api_b(struct call *c);
+enum handled api_beacon_batch(struct call *c);
 
 enum handled api_segment_list(struct call *c);
 enum handled api_segment_create(struct call *c);

@@ -3,7 +3,7 @@
 
 #include "api/call.h"
 
-enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, CURSOR_PLACE_MAX = 512 };
+enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000, CURSOR_PLACE_MAX = 4096 /* an event name */ };
 
 struct page {
     int32_t limit;

@@ -1,13 +1,11 @@
 /* The table of routes: one row for each operation of openapi.yaml, whose operationId is the handler's name. What differs from call to call stands
- * in the row, so dispatch.c checks key, parameters and content type before a handler runs. Other names of a path, such as the short forms that SDKs
- * use, are rows of the second table. The paths of events come first: they are asked for most. */
+ * in the row, so dispatch.c checks key, parameters and content type before a handler runs. The other names that SDKs have for a path are rows of their
+ * own. The paths of events come first: they are asked for most. */
 #include "api/routes.h"
 
 #include <string.h>
 
 #include "api/handlers.h"
-
-enum { PATH_MAX_LEN = 64 }; /* an alias is never longer */
 
 #define COLLECT    FACE_COLLECT, ROLE_WRITE, LANE_QUICK
 #define READ_QUICK FACE_MANAGE, ROLE_READ, LANE_QUICK
@@ -25,6 +23,14 @@ static const struct route rows[] = {
     {"POST", "/v1/alias", api_alias, COLLECT, "writeKey", BODY_NONE, NULL},
     {"POST", "/v1/batch", api_batch, COLLECT, "writeKey", BODY_NONE, NULL},
     {"POST", "/v1/import", api_import, COLLECT, "writeKey", BODY_NONE, NULL},
+    {"POST", "/v1/t", api_t, COLLECT, "writeKey", BODY_NONE, NULL},
+    {"POST", "/v1/i", api_i, COLLECT, "writeKey", BODY_NONE, NULL},
+    {"POST", "/v1/p", api_p, COLLECT, "writeKey", BODY_NONE, NULL},
+    {"POST", "/v1/s", api_s, COLLECT, "writeKey", BODY_NONE, NULL},
+    {"POST", "/v1/g", api_g, COLLECT, "writeKey", BODY_NONE, NULL},
+    {"POST", "/v1/a", api_a, COLLECT, "writeKey", BODY_NONE, NULL},
+    {"POST", "/v1/b", api_b, COLLECT, "writeKey", BODY_NONE, NULL},
+    {"POST", "/beacon/v1/batch", api_beacon_batch, COLLECT, "writeKey", BODY_NONE, NULL},
 
     {"GET", "/v1/segments", api_segment_list, READ_QUICK, "kind tag state q fields page", BODY_NONE, NULL},
     {"POST", "/v1/segments", api_segment_create, ADMIN, "", BODY_JSON, NULL},
@@ -47,7 +53,7 @@ static const struct route rows[] = {
 
     {"GET", "/v1/events/names", api_event_names, READ_QUICK, "q page", BODY_NONE, NULL},
     {"GET", "/v1/events/recent", api_event_recent, READ_QUICK, "limit", BODY_NONE, NULL},
-    {"GET", "/v1/rejects", api_reject_list, READ_QUICK, "code page", BODY_NONE, NULL},
+    {"GET", "/v1/rejects", api_reject_list, READ_QUICK, "page", BODY_NONE, NULL},
     {"GET", "/v1/status", api_status, READ_QUICK, "", BODY_NONE, NULL},
 
     {"GET", "/v1/sources", api_source_list, ADMIN, "page", BODY_NONE, NULL},
@@ -62,34 +68,10 @@ static const struct route rows[] = {
     {"GET", "/metrics", api_metrics, OPERATE, "", BODY_NONE, "text/plain"},
 };
 
-/* Another name, and the path it stands for. */
-struct route_alias {
-    const char *name;
-    const char *path;
-};
-
-static const struct route_alias aliases[] = {
-    {"/v1/t", "/v1/track"}, {"/v1/i", "/v1/identify"}, {"/v1/p", "/v1/page"},  {"/v1/s", "/v1/screen"},
-    {"/v1/g", "/v1/group"}, {"/v1/a", "/v1/alias"},    {"/v1/b", "/v1/batch"}, {"/beacon/v1/batch", "/v1/batch"},
-};
-
 const struct route *routes_all(size_t *ret_n)
 {
     *ret_n = ARRAY_LEN(rows);
     return rows;
-}
-
-/* The path that an alias stands for, or the path itself. */
-static const char *plain_path(const char *path)
-{
-    size_t len = strnlen(path, PATH_MAX_LEN + 1);
-
-    if (len > 1 && path[len - 1] == '/')
-        len--;
-    for (size_t i = 0; i < ARRAY_LEN(aliases); i++)
-        if (strncmp(aliases[i].name, path, len) == 0 && aliases[i].name[len] == '\0')
-            return aliases[i].path;
-    return path;
 }
 
 static bool serves(const struct route *route, const char *method)
@@ -107,13 +89,11 @@ static void add_allow(struct route_found *found, const struct route *route)
 
 void routes_find(const char *method, const char *path, unsigned faces, struct route_found *ret_found)
 {
-    const char *plain = plain_path(path);
-
     *ret_found = (struct route_found){.route = NULL};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct route_match match;
 
-        if (!(faces & 1U << rows[i].face) || !route_match(rows[i].path, plain, &match))
+        if (!(faces & 1U << rows[i].face) || !route_match(rows[i].path, path, &match))
             continue;
         if (ret_found->other && strcmp(ret_found->other->path, rows[i].path) != 0) {
             route_match_release(&match); /* {key} of a later row would take "preview" of an earlier one */

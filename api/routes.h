@@ -15,5 +15,5 @@ struct route_found {
     char allow[ALLOW_MAX];     /* beside other: the methods of the path */
 };
 
-/* Finds the row of one face set (bits 1 << FACE_…). path is raw; a trailing slash and the short forms of protocol.md count as the path they stand for. */
+/* Finds the row of one face set (bits 1 << FACE_…). path is raw; a trailing slash does not count. */
 void routes_find(const char *method, const char *path, unsigned faces, struct route_found *ret_found);

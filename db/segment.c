@@ -1,6 +1,6 @@
 /* Segments. The one idea: what is shown of a segment is its own row beside its newest version (state, progress) and its serving version (size), read in
  * one statement together with the worker's watermark, so the parts of an answer belong together. A save writes the segment and at most one new version row; the
- * worker finds it and does the rest. Saves run one at a time, under a lock of their own that the worker never takes. */
+ * worker finds it, told by a notification that leaves with the commit, and does the rest. Saves run one at a time, under a lock that the worker never takes. */
 #include "db/segment.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ DB_STATEMENT(
     SEGMENT_SHOWN("$6") "s.key > $1 AND ($2 IS NULL OR s.kind = $2) AND ($3 IS NULL OR $3 = ANY (s.tags)) AND ($4 IS NULL OR n.state = $4)"
                         " AND ($5 IS NULL OR position(lower($5) IN lower(s.key || ' ' || s.name || ' ' || s.description)) > 0)"
                         " ORDER BY s.key LIMIT $7");
-DB_STATEMENT(segment_lock, "", "SELECT pg_advisory_xact_lock(" DB_LOCK_SEGMENTS ")");
+DB_STATEMENT(segment_lock, "", "SELECT pg_advisory_xact_lock(" DB_LOCK_SEGMENTS "), pg_notify('cohortd_touched', '')");
 /* A list has no definition and nothing to build: it is live at once. */
 DB_STATEMENT(segment_insert, "tttttTbt",
              "WITH made AS (INSERT INTO segment (key, name, description, kind, timezone, tags, public) VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -82,6 +82,14 @@ static enum db_status run_key(struct db *db, const struct db_statement *statemen
 enum db_status db_segment_read(struct db *db, const char *key, struct db_rows *ret_rows)
 {
     return run_key(db, &segment_read, key, ret_rows);
+}
+
+void db_segment_send_read(struct db *db, const char *key)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_text(&args, key);
+    db_send(db, &segment_read, &args);
 }
 
 enum db_status db_segment_list(struct db *db, const struct segment_filter *filter, struct db_rows *ret_rows)

@@ -33,6 +33,8 @@ enum { SEGMENT_TAGS = 6 };
 
 /* DB_NONE: no such segment. */
 enum db_status db_segment_read(struct db *db, const char *key, struct db_rows *ret_rows) MUST_CHECK;
+/* The same as part of a pipeline. */
+void db_segment_send_read(struct db *db, const char *key);
 
 struct segment_filter {
     const char *kind; /* each NULL: any */
@@ -48,7 +50,8 @@ enum db_status db_segment_list(struct db *db, const struct segment_filter *filte
 /* Row i of either. */
 struct segment_row db_segment_row(const struct db_rows *rows, size_t i);
 
-/* --- Saving: inside one transaction (db_tx), which db_segment_lock begins so that two saves cannot close a cycle between them --- */
+/* --- Saving: inside one transaction (db_tx), which db_segment_lock begins: two saves cannot close a cycle between them, and the worker is told at the
+ * commit --- */
 
 enum db_status db_segment_lock(struct db *db) MUST_CHECK;
 

@@ -56,11 +56,6 @@ static bool port_park(struct app *app, struct work *work, uint64_t seen, int64_t
     return query_pool_park(app->pool, work, seen, deadline_us);
 }
 
-static void port_wake_worker(struct app *app)
-{
-    worker_wake(app->worker);
-}
-
 static bool port_find_key(struct app *app, const uint8_t hash[KEY_HASH_SIZE], const char *origin, struct key *ret_key)
 {
     return keys_find(app->keys, hash, origin, ret_key);

@@ -56,8 +56,6 @@ struct ports {
     uint64_t (*moved)(struct app *app);
     /* Queues the work again (for its lane) at the first move after `seen`, or at deadline_us (monotonic), or when the process stops. False: too many wait. */
     bool (*park)(struct app *app, struct work *work, uint64_t seen, int64_t deadline_us);
-    /* There is something new for the worker. */
-    void (*wake_worker)(struct app *app);
 
     /* Looks the SHA-256 of a key up; origin may be NULL. False: unknown or revoked, as far as this process knows. */
     bool (*find_key)(struct app *app, const uint8_t hash[KEY_HASH_SIZE], const char *origin, struct key *ret_key);

@@ -1,0 +1,129 @@
+/* The feed of changes. The one idea: a reader keeps the last seq it has seen and asks for what is after it; as seq grows in order of visibility, it never
+ * skips a change. With ?wait= a call that finds nothing is parked, holding no thread, and runs again when the feed moves or its time is over. `next` is given when
+ * a page is full, next_cursor always: it is the seq to go on from, as ?after=. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/page.h"
+#include "db/feed.h"
+#include "db/segment.h"
+#include "server/base/alloc.h"
+
+#define WAIT_MAX_US (60 * US_PER_S)
+
+struct ask {
+    struct feed_query query;
+    bool latest;
+    int64_t wait_us;
+};
+
+static bool refuse(struct call *c, const char *detail)
+{
+    (void)answer_problem_detail(c, PROBLEM_BAD_PARAMETER, detail);
+    return false;
+}
+
+/* False: answered. */
+static bool read_ask(struct call *c, struct ask *ask)
+{
+    const char *after = request_query(c->rq, "after"), *wait = request_query(c->rq, "wait");
+    struct json number = {.type = JSON_T_NUMBER, .at = after, .len = after ? strlen(after) : 0};
+
+    ask->query.after = -1;
+    ask->latest = after && strcmp(after, "latest") == 0;
+    if (after && !ask->latest && (!number.len || !json_int(number, 0, INT64_MAX, &ask->query.after)))
+        return refuse(c, "after must be a seq of the feed, or latest");
+    if (wait && (!duration_read(wait, strlen(wait), &ask->wait_us) || ask->wait_us > WAIT_MAX_US))
+        return refuse(c, "wait must be a duration of 1s to 60s");
+    return page_limit(c, &ask->query.limit);
+}
+
+static void put_change(struct json_out *out, const struct feed_row *row)
+{
+    json_open(out, '{');
+    json_add_int(out, "seq", row->seq);
+    json_add_text(out, "segment", row->segment);
+    json_add_text(out, "user_id", row->user_id);
+    json_add_text(out, "anonymous_id", row->user_id ? NULL : row->anonymous_id);
+    json_add_text(out, "op", row->op);
+    json_add_instant(out, "at", row->at_us);
+    json_add_text(out, "cause", row->cause);
+    json_close(out, '}');
+}
+
+static enum handled answer_feed(struct call *c, const struct ask *ask, const struct db_rows *rows)
+{
+    AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
+    struct json_out out = JSON_OUT(&text);
+    size_t n = db_rows_count(rows);
+    int64_t last = ask->query.after > 0 ? ask->query.after : 0;
+    char *url AUTO_FREE = NULL;
+    char place[24];
+
+    json_open(&out, '{');
+    json_key(&out, "data");
+    json_open(&out, '[');
+    for (size_t i = 0; i < n; i++) {
+        struct feed_row row = db_feed_row(rows, i);
+
+        put_change(&out, &row);
+        last = row.seq;
+    }
+    json_close(&out, ']');
+    (void)snprintf(place, sizeof place, "%" PRId64, last);
+    if (n == (size_t)ask->query.limit)
+        url = page_url(c, "after", place);
+    json_add_text(&out, "next", url);
+    json_add_text(&out, "next_cursor", place);
+    json_close(&out, '}');
+    return answer_json(c, 200, &text);
+}
+
+/* Is there anything to wait for, and time left? Then when the waiting ends. */
+static bool may_wait(struct call *c, const struct ask *ask, int64_t *ret_until_us)
+{
+    int64_t now_us = clock_mono_us();
+
+    *ret_until_us = c->wait_until_us ? c->wait_until_us : now_us + ask->wait_us;
+    return ask->wait_us && !c->no_wait && now_us < *ret_until_us;
+}
+
+static enum handled read_feed(struct call *c, const char *segment)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    struct ask ask = {.query = {.segment = segment}};
+    enum db_status status = DB_OK;
+    int64_t until_us;
+
+    if (!read_ask(c, &ask))
+        return HANDLED_ANSWERED;
+    if (ask.latest && c->feed_place < 0)
+        status = db_feed_last(c->db, &c->feed_place);
+    if (ask.latest)
+        ask.query.after = c->feed_place; /* where the first look found the end, however often we look */
+    if (status == DB_OK)
+        status = db_feed_read(c->db, &ask.query, &rows);
+    if (status == DB_NONE)
+        return answer_problem(c, PROBLEM_CURSOR_EXPIRED, NULL);
+    if (status != DB_OK)
+        return answer_status(c, status);
+    if (!db_rows_count(&rows) && may_wait(c, &ask, &until_us))
+        return call_park(c, until_us);
+    return answer_feed(c, &ask, &rows);
+}
+
+enum handled api_changes(struct call *c)
+{
+    return read_feed(c, request_query(c->rq, "segment"));
+}
+
+/* A deleted segment's feed is there under /v1/changes?segment=. */
+enum handled api_segment_changes(struct call *c)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status = db_segment_read(c->db, call_param(c, 0), &rows);
+
+    return status == DB_OK ? read_feed(c, call_param(c, 0)) : answer_status(c, status);
+}

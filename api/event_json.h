@@ -1,0 +1,8 @@
+/* How an event looks in an answer. */
+#pragma once
+
+#include "api/call.h"
+#include "db/profile.h"
+
+/* Writes the first n events as an array; with_person: with user_id and anonymous_id. */
+void event_put_all(struct json_out *out, const struct db_rows *rows, size_t n, bool with_person);

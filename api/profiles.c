@@ -1,0 +1,239 @@
+/* People: a profile, its segments, its events. The one idea: a person is named by any of their ids, and each call begins by finding the profile that this id
+ * means now, so a merged id answers for the survivor. Stored JSON goes out as it is. Changing people is not here. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/body.h"
+#include "api/event_json.h"
+#include "api/handlers.h"
+#include "api/page.h"
+#include "api/person.h"
+#include "db/profile.h"
+#include "server/base/alloc.h"
+
+enum { IDS_MAX = 1000, ID_LENGTH = 261 /* "user:" and 256 */ };
+
+/* The profile of the path; false: answered. */
+static bool find_profile(struct call *c, struct db_rows *rows)
+{
+    enum db_status status = DB_NONE;
+    struct id raw;
+
+    if (person_read(call_param(c, 0), &raw))
+        status = db_profile_read(c->db, &raw, rows);
+    if (status == DB_OK)
+        return true;
+    (void)answer_status(c, status);
+    return false;
+}
+
+static void put_ids(struct json_out *out, const struct profile_row *profile)
+{
+    struct db_array ids = db_array(profile->rows, 0, PROFILE_ANONYMOUS);
+
+    json_add_text(out, "user_id", profile->user_id);
+    json_key(out, "anonymous_ids");
+    json_open(out, '[');
+    while (ids.left) {
+        size_t len;
+        const char *id = db_array_next_text(&ids, &len);
+
+        json_put_text_len(out, id ? id : "", len);
+    }
+    json_close(out, ']');
+}
+
+static void put_segments(struct json_out *out, const struct db_rows *rows)
+{
+    json_open(out, '[');
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        json_open(out, '{');
+        json_add_text(out, "key", db_text(rows, i, PROFILE_SEGMENT_KEY));
+        json_add_instant(out, "entered_at", db_instant(rows, i, PROFILE_SEGMENT_ENTERED));
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
+/* 200 with an ETag of the bytes, or 304. */
+static enum handled answer_tagged(struct call *c, struct buf *text)
+{
+    const char *known = request_header(c->rq, "If-None-Match");
+    uint8_t hash[KEY_HASH_SIZE];
+    char etag[64] = "\"";
+
+    sha256(buf_text(text), text->len, hash);
+    base64url(hash, ID_SIZE, etag + 1);
+    (void)snprintf(etag + strlen(etag), 2, "\"");
+    reply_header(c->rq, "ETag", etag);
+    return known && strstr(known, etag) ? answer_empty(c, 304) : answer_json(c, 200, text);
+}
+
+enum handled api_profile_read(struct call *c)
+{
+    AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, segments = DB_ROWS_INIT;
+    struct json_out out = JSON_OUT(&text);
+    struct profile_row profile;
+    enum db_status status;
+
+    if (!find_profile(c, &rows))
+        return HANDLED_ANSWERED;
+    profile = db_profile_row(&rows);
+    status = db_profile_segments(c->db, &profile.profile_id, &segments);
+    if (status != DB_OK && status != DB_NONE)
+        return answer_status(c, status);
+    json_open(&out, '{');
+    put_ids(&out, &profile);
+    json_add_raw(&out, "traits", profile.traits);
+    json_add_instant(&out, "first_seen", profile.first_seen_us);
+    json_add_instant(&out, "last_seen", profile.last_seen_us);
+    json_add_instant(&out, "created_at", profile.created_us);
+    json_key(&out, "segments");
+    put_segments(&out, &segments);
+    json_close(&out, '}');
+    return answer_json(c, 200, &text);
+}
+
+enum handled api_profile_segments(struct call *c)
+{
+    AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, segments = DB_ROWS_INIT;
+    struct json_out out = JSON_OUT(&text);
+    enum db_status status;
+    struct id profile_id;
+
+    if (!find_profile(c, &rows))
+        return HANDLED_ANSWERED;
+    profile_id = db_profile_row(&rows).profile_id;
+    status = db_profile_segments(c->db, &profile_id, &segments);
+    if (status != DB_OK && status != DB_NONE)
+        return answer_status(c, status);
+    json_open(&out, '{');
+    json_key(&out, "data");
+    put_segments(&out, &segments);
+    page_next(c, &out, NULL);
+    json_close(&out, '}');
+    return answer_tagged(c, &text);
+}
+
+/* --- Many at once --- */
+
+/* Reads the ids of the body; those that can be nobody's get a raw id that nobody has. */
+static bool read_ids(struct call *c, struct texts *ret_texts, struct id **ret_raw, struct err *err)
+{
+    static const struct texts_limit limit = {.n = IDS_MAX, .length = ID_LENGTH};
+    struct json ids;
+    const struct body_field fields[] = {{"ids", MEMBER_TEXTS, &ids}};
+    struct id *raw;
+
+    if (!body_read(c->body, fields, ARRAY_LEN(fields), err))
+        return false;
+    if (ids.type == JSON_T_NONE)
+        return err_set(err, "missing_member", "/ids", "ids is an array of user ids");
+    if (!body_texts(ids, "/ids", &limit, ret_texts, err))
+        return false;
+    raw = mem_zalloc((ret_texts->n + 1) * sizeof *raw);
+    for (size_t i = 0; i < ret_texts->n; i++)
+        if (!person_read(ret_texts->at[i], &raw[i]))
+            memset(&raw[i], 0, sizeof raw[i]);
+    *ret_raw = raw;
+    return true;
+}
+
+static void put_keys(struct json_out *out, const struct db_rows *rows, size_t row)
+{
+    struct db_array keys = db_array(rows, row, PROFILES_KEYS);
+
+    json_open(out, '[');
+    while (keys.left) {
+        size_t len;
+        const char *key = db_array_next_text(&keys, &len);
+
+        json_put_text_len(out, key ? key : "", len);
+    }
+    json_close(out, ']');
+}
+
+enum handled api_profiles_segments(struct call *c)
+{
+    AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    AUTO_TEXTS struct texts ids = {.n = 0};
+    struct json_out out = JSON_OUT(&text);
+    struct id *raw AUTO_FREE = NULL;
+    struct err err = ERR_INIT;
+    enum db_status status;
+
+    if (!read_ids(c, &ids, &raw, &err))
+        return answer_problem(c, PROBLEM_INVALID, &err);
+    status = db_profiles_segments(c->db, raw, ids.n, &rows);
+    if (status != DB_OK && status != DB_NONE)
+        return answer_status(c, status);
+    json_open(&out, '{');
+    json_key(&out, "data");
+    json_open(&out, '[');
+    for (size_t i = 0; i < db_rows_count(&rows); i++) {
+        json_open(&out, '{');
+        json_add_text(&out, "id", ids.at[i]);
+        json_key(&out, "segments");
+        if (db_bool(&rows, i, PROFILES_KNOWN))
+            put_keys(&out, &rows, i);
+        else
+            json_put_null(&out);
+        json_close(&out, '}');
+    }
+    json_close(&out, ']');
+    json_close(&out, '}');
+    return answer_json(c, 200, &text);
+}
+
+/* --- Events --- */
+
+static bool read_place(const char *text, struct event_place *place)
+{
+    char *end;
+
+    place->ts_us = strtoll(text, &end, 10);
+    if (*end != ' ')
+        return false;
+    place->received_us = strtoll(end + 1, &end, 10);
+    return *end == ' ' && id_read(end + 1, &place->message_id);
+}
+
+enum handled api_profile_events(struct call *c)
+{
+    AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, events = DB_ROWS_INIT;
+    struct json_out out = JSON_OUT(&text);
+    char next[96], id[ID_TEXT];
+    struct event_place place;
+    enum db_status status;
+    struct id profile_id;
+    struct page page;
+    size_t n, shown;
+
+    if (!page_read(c, &page) || !find_profile(c, &rows))
+        return HANDLED_ANSWERED;
+    if (!page.first && !read_place(page.place, &place))
+        return answer_problem(c, PROBLEM_BAD_CURSOR, NULL);
+    profile_id = db_profile_row(&rows).profile_id;
+    status = db_profile_events(c->db, &profile_id, page.first ? NULL : &place, page.limit + 1, &events);
+    if (status != DB_OK && status != DB_NONE)
+        return answer_status(c, status);
+    n = db_rows_count(&events);
+    shown = n > (size_t)page.limit ? (size_t)page.limit : n;
+    json_open(&out, '{');
+    json_key(&out, "data");
+    event_put_all(&out, &events, shown, false);
+    if (n > shown) {
+        place = db_event_row(&events, shown - 1).place;
+        id_print(&place.message_id, id);
+        (void)snprintf(next, sizeof next, "%" PRId64 " %" PRId64 " %s", place.ts_us, place.received_us, id);
+    }
+    page_next(c, &out, n > shown ? next : NULL);
+    json_close(&out, '}');
+    return answer_json(c, 200, &text);
+}

@@ -1,0 +1,80 @@
+/* Reading members. The one idea: a page is an index range of membership by profile id, read with its segment and the watermark in one snapshot, so data and
+ * as_of belong together; and as profile ids do not change when a version is swapped, who stays a member from the first page to the last comes exactly once.
+ * A profile that was merged away or erased has no row and is a member nowhere, even before the worker has written so. */
+#include "db/member.h"
+
+#include "db/segment.h"
+
+DB_STATEMENT(member_page, "tuiT",
+             "SELECT m.profile_id, p.user_id, CASE WHEN p.user_id IS NULL THEN p.anonymous_id END, m.entered_at,"
+             " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, p.traits -> k) FROM unnest($4) k) END"
+             " FROM membership m JOIN profile p USING (profile_id)"
+             " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
+             " ORDER BY m.profile_id LIMIT $3");
+DB_STATEMENT(member_read, "tu",
+             "SELECT m.profile_id, p.user_id, CASE WHEN p.user_id IS NULL THEN p.anonymous_id END, m.entered_at, NULL::jsonb,"
+             " nullif(w.as_of, '-infinity')"
+             " FROM segment s JOIN identity i ON i.raw_id = $2 JOIN profile p USING (profile_id)"
+             " JOIN membership m ON m.version_id = s.serving_version_id AND m.profile_id = p.profile_id CROSS JOIN worker w"
+             " WHERE s.key = $1 AND s.deleted_at IS NULL");
+
+static void bind(const struct member_query *query, struct db_args *args)
+{
+    db_arg_text(args, query->key);
+    db_arg_id(args, &query->after);
+    db_arg_int(args, query->limit);
+    db_arg_texts(args, query->traits, query->n_traits);
+}
+
+enum db_status db_member_page(struct db *db, const struct member_query *query, struct db_rows *ret_segment, struct db_rows *ret_members)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    enum db_status begin, segment, members, commit, end;
+
+    bind(query, &args);
+    db_send_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL);
+    db_segment_send_read(db, query->key);
+    db_send(db, &member_page, &args);
+    db_send_sql(db, "COMMIT", NULL);
+    db_sync(db);
+    begin = db_receive(db, NULL);
+    segment = db_receive(db, ret_segment);
+    members = db_receive(db, ret_members);
+    commit = db_receive(db, NULL);
+    end = db_receive_sync(db);
+    if (end != DB_OK || begin != DB_OK || commit != DB_OK) {
+        db_rollback(db);
+        return end != DB_OK ? end : begin != DB_OK ? begin : commit;
+    }
+    return segment == DB_OK && members == DB_NONE ? DB_OK : segment != DB_OK ? segment : members;
+}
+
+enum db_status db_member_more(struct db *db, const struct member_query *query, struct db_rows *ret_members)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    bind(query, &args);
+    return db_run(db, &member_page, &args, ret_members);
+}
+
+struct member_row db_member_row(const struct db_rows *rows, size_t i)
+{
+    return (struct member_row){.profile_id = db_id(rows, i, 0),
+                               .user_id = db_text(rows, i, 1),
+                               .anonymous_id = db_text(rows, i, 2),
+                               .entered_us = db_instant(rows, i, 3),
+                               .traits = db_text(rows, i, 4)};
+}
+
+enum db_status db_member_read(struct db *db, const char *key, const struct id *raw, struct db_rows *ret_rows, int64_t *ret_as_of)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    enum db_status status;
+
+    db_arg_text(&args, key);
+    db_arg_id(&args, raw);
+    status = db_run(db, &member_read, &args, ret_rows);
+    if (status == DB_OK)
+        *ret_as_of = db_instant(ret_rows, 0, 5);
+    return status;
+}

@@ -1,0 +1,99 @@
+/* Reading people. The one idea: every look-up begins at `identity` with a hash that the caller computed, and goes on by profile id, so each is a few index
+ * ranges whatever the size of the store. A profile that is gone has no row, and is nobody. What is written about people is ingest's and the worker's. */
+#include "db/profile.h"
+
+DB_STATEMENT(
+    profile_read, "u",
+    "SELECT p.profile_id, p.user_id, p.traits, p.first_seen, p.last_seen, p.created_at,"
+    " ARRAY(SELECT external_id FROM identity a WHERE a.profile_id = p.profile_id AND a.kind = 'anonymous' ORDER BY external_id LIMIT 1000)"
+    " FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1");
+DB_STATEMENT(profile_segments, "u",
+             "SELECT s.key, m.entered_at FROM membership m JOIN segment s ON s.serving_version_id = m.version_id"
+             " WHERE m.profile_id = $1 AND s.deleted_at IS NULL ORDER BY s.key");
+DB_STATEMENT(
+    profiles_segments, "U",
+    "SELECT p.profile_id IS NOT NULL, ARRAY(SELECT s.key FROM membership m JOIN segment s ON s.serving_version_id = m.version_id"
+    "   WHERE m.profile_id = p.profile_id AND s.deleted_at IS NULL ORDER BY s.key)"
+    " FROM unnest($1) WITH ORDINALITY AS r (raw_id, place) LEFT JOIN identity i USING (raw_id) LEFT JOIN profile p USING (profile_id)"
+    " ORDER BY r.place");
+#define EVENT_COLUMNS "SELECT e.ts, e.received_at, e.message_id, n.name, s.name, e.properties, e.context"
+#define EVENT_JOINS   "JOIN event_name n USING (name_id) LEFT JOIN source s ON s.source_id = e.source_id "
+DB_STATEMENT(profile_events, "uzzui",
+             EVENT_COLUMNS ", NULL::text, NULL::text FROM event e " EVENT_JOINS
+                           "WHERE e.profile_id = $1 AND e.ts <= $2 AND (e.ts, e.received_at, e.message_id) < ($2, $3, $4)"
+                           " ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC LIMIT $5");
+DB_STATEMENT(event_recent, "i",
+             EVENT_COLUMNS ", p.user_id, CASE WHEN p.user_id IS NULL THEN p.anonymous_id END"
+                           " FROM (SELECT * FROM event ORDER BY ts DESC LIMIT $1) e " EVENT_JOINS
+                           "LEFT JOIN profile p USING (profile_id) ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC");
+
+enum db_status db_profile_read(struct db *db, const struct id *raw, struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_id(&args, raw);
+    return db_run(db, &profile_read, &args, ret_rows);
+}
+
+struct profile_row db_profile_row(const struct db_rows *rows)
+{
+    return (struct profile_row){.profile_id = db_id(rows, 0, 0),
+                                .user_id = db_text(rows, 0, 1),
+                                .traits = db_text(rows, 0, 2),
+                                .first_seen_us = db_instant(rows, 0, 3),
+                                .last_seen_us = db_instant(rows, 0, 4),
+                                .created_us = db_instant(rows, 0, 5),
+                                .rows = rows};
+}
+
+enum db_status db_profile_segments(struct db *db, const struct id *profile_id, struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_id(&args, profile_id);
+    return db_run(db, &profile_segments, &args, ret_rows);
+}
+
+enum db_status db_profiles_segments(struct db *db, const struct id *raw, size_t n, struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_ids(&args, raw, n);
+    return db_run(db, &profiles_segments, &args, ret_rows);
+}
+
+enum db_status db_profile_events(struct db *db, const struct id *profile_id, const struct event_place *before, int32_t limit,
+                                 struct db_rows *ret_rows)
+{
+    static const struct event_place end = {.ts_us = DB_INSTANT_FUTURE, .received_us = DB_INSTANT_FUTURE};
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    if (!before)
+        before = &end;
+    db_arg_id(&args, profile_id);
+    db_arg_instant(&args, before->ts_us);
+    db_arg_instant(&args, before->received_us);
+    db_arg_id(&args, &before->message_id);
+    db_arg_int(&args, limit);
+    return db_run(db, &profile_events, &args, ret_rows);
+}
+
+enum db_status db_event_recent(struct db *db, int32_t limit, struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_int(&args, limit);
+    return db_run(db, &event_recent, &args, ret_rows);
+}
+
+struct event_row db_event_row(const struct db_rows *rows, size_t i)
+{
+    return (struct event_row){
+        .place = {.ts_us = db_instant(rows, i, 0), .received_us = db_instant(rows, i, 1), .message_id = db_id(rows, i, 2)},
+        .name = db_text(rows, i, 3),
+        .source = db_text(rows, i, 4),
+        .properties = db_text(rows, i, 5),
+        .context = db_text(rows, i, 6),
+        .user_id = db_text(rows, i, 7),
+        .anonymous_id = db_text(rows, i, 8)};
+}

@@ -1,0 +1,48 @@
+/* People, as they are read: a profile, its segments, its events. A person is named by a raw id (server/base/id.h), which `identity` resolves, so an id that was merged
+ * answers for the survivor. */
+#pragma once
+
+#include "db/conn.h"
+
+struct profile_row {
+    struct id profile_id;
+    const char *user_id;
+    const char *traits; /* JSON */
+    int64_t first_seen_us;
+    int64_t last_seen_us;
+    int64_t created_us;
+    const struct db_rows *rows; /* for all its anonymous ids: db_array(rows, 0, PROFILE_ANONYMOUS) */
+};
+enum { PROFILE_ANONYMOUS = 6 };
+/* DB_NONE: nobody. */
+enum db_status db_profile_read(struct db *db, const struct id *raw, struct db_rows *ret_rows) MUST_CHECK;
+struct profile_row db_profile_row(const struct db_rows *rows);
+
+/* The segments a profile is in: columns key, entered_at, the worker's as_of; by key. */
+enum { PROFILE_SEGMENT_KEY, PROFILE_SEGMENT_ENTERED };
+enum db_status db_profile_segments(struct db *db, const struct id *profile_id, struct db_rows *ret_rows) MUST_CHECK;
+/* For each raw id, in order: columns known boolean, keys text[]. */
+enum { PROFILES_KNOWN, PROFILES_KEYS };
+enum db_status db_profiles_segments(struct db *db, const struct id *raw, size_t n, struct db_rows *ret_rows) MUST_CHECK;
+
+/* A place in the order of events (ts, received_at, message_id). */
+struct event_place {
+    int64_t ts_us;
+    int64_t received_us;
+    struct id message_id;
+};
+struct event_row {
+    struct event_place place;
+    const char *name;
+    const char *source;     /* NULL: deleted since */
+    const char *properties; /* JSON, or NULL */
+    const char *context;
+    const char *user_id; /* of db_event_recent, as anonymous_id */
+    const char *anonymous_id;
+};
+/* Events before a place (NULL: all), newest first. */
+enum db_status db_profile_events(struct db *db, const struct id *profile_id, const struct event_place *before, int32_t limit,
+                                 struct db_rows *ret_rows) MUST_CHECK;
+/* The newest events of all. */
+enum db_status db_event_recent(struct db *db, int32_t limit, struct db_rows *ret_rows) MUST_CHECK;
+struct event_row db_event_row(const struct db_rows *rows, size_t i);
