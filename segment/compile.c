@@ -142,9 +142,11 @@ static void emit_head(struct compiler *compiler, enum segment_head head, const c
 
     switch (head) {
     case HEAD_CHANGED:
-        emit_compared(compiler, condition, "c.profile_id",
-                      "unnest($4) AS c(profile_id) LEFT JOIN profile p ON p.profile_id = c.profile_id"
-                      " LEFT JOIN membership m ON m.version_id = $3 AND m.profile_id = c.profile_id");
+        emit_compared(
+            compiler, condition, "c.profile_id",
+            "unnest($4) AS c(profile_id)"
+            " LEFT JOIN LATERAL (SELECT * FROM profile WHERE profile_id = c.profile_id OFFSET 0) p ON true"
+            " LEFT JOIN LATERAL (SELECT * FROM membership WHERE version_id = $3 AND profile_id = c.profile_id OFFSET 0) m ON true");
         return;
     case HEAD_RANGE:
         emit(compiler,

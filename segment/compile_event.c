@@ -15,11 +15,13 @@ void emit_names(struct compiler *compiler, const struct names *names)
         emit(compiler, "e.name_id = ANY ($%zu)", sql_items(compiler->sql, SQL_NAME_IDS, names->items, names->n));
 }
 
-/* Its oldest event: the column, unless that one is older than what still counts. */
-static void emit_first_seen(struct compiler *compiler)
+/* The oldest or newest event. The fence keeps the planner from answering by a walk along the index on ts alone. */
+static void emit_extreme(struct compiler *compiler, const char *which)
 {
-    emit(compiler, "(CASE WHEN p.first_seen <= $2 THEN (SELECT min(f.ts) FROM event f WHERE f.profile_id = p.profile_id AND f.name_id >= 4"
-                   " AND f.ts > $2 AND f.ts <= $1) WHEN p.first_seen <= $1 THEN p.first_seen END)");
+    emit(
+        compiler,
+        "(SELECT %s(f.ts) FROM (SELECT ts FROM event WHERE profile_id = p.profile_id AND name_id >= 4 AND ts > $2 AND ts <= $1 OFFSET 0) f)",
+        which);
 }
 
 void emit_person_date(struct compiler *compiler, const struct person_date *date)
@@ -27,11 +29,13 @@ void emit_person_date(struct compiler *compiler, const struct person_date *date)
     char value[VALUE_SQL];
 
     switch (date->kind) {
-    case DATE_FIRST_SEEN:
-        emit_first_seen(compiler);
+    case DATE_FIRST_SEEN: /* the column, unless that event is older than what still counts */
+        emit(compiler, "(CASE WHEN p.first_seen <= $2 THEN ");
+        emit_extreme(compiler, "min");
+        emit(compiler, " WHEN p.first_seen <= $1 THEN p.first_seen END)");
         return;
     case DATE_LAST_SEEN:
-        emit(compiler, "(SELECT max(f.ts) FROM event f WHERE f.profile_id = p.profile_id AND f.name_id >= 4 AND f.ts > $2 AND f.ts <= $1)");
+        emit_extreme(compiler, "max");
         return;
     case DATE_TRAIT:
         path_value(compiler, "p.traits", date->path, value);
@@ -120,50 +124,53 @@ void emit_window_end(struct compiler *compiler, const struct window *window)
     }
 }
 
-static void emit_where(struct compiler *compiler, const struct predicate *where)
+/* The oldest (newest) event of the names. Of one name it is the first of its range in the index, asked for as a range so that only the index on
+ * profile and name has that order, not the one on ts; of several all are looked at. */
+static void emit_picked(struct compiler *compiler, const struct node *node)
 {
-    if (!where)
-        return;
-    emit(compiler, " AND ");
-    emit_predicate(compiler, where);
-}
+    const char *desc = node->pick == PICK_FIRST ? "" : " DESC";
+    bool one = !node->names.any && node->names.n == 1;
 
-static void emit_named(struct compiler *compiler, const struct names *names)
-{
-    emit(compiler, "event e WHERE e.profile_id = p.profile_id AND ");
-    emit_names(compiler, names);
-    emit(compiler, " AND e.ts > $2 AND e.ts <= $1");
+    emit(compiler, "(SELECT * FROM (SELECT * FROM event e WHERE e.profile_id = p.profile_id AND ");
+    if (one) {
+        size_t name = sql_text(compiler->sql, SQL_NAME_ID, node->names.items[0]);
+
+        emit(compiler, "e.name_id BETWEEN $%zu AND $%zu AND e.ts > $2 AND e.ts <= $1) e ORDER BY e.name_id%s, ", name, name, desc);
+    } else {
+        emit_names(compiler, &node->names);
+        emit(compiler, " AND e.ts > $2 AND e.ts <= $1 OFFSET 0) e ORDER BY ");
+    }
+    emit(compiler, "e.ts%s, e.received_at%s, e.message_id%s LIMIT 1) e", desc, desc, desc);
 }
 
 /* FROM … WHERE …: the events that the measure is of, and for a path with [] each of its values, which is *ret_value. */
 static void emit_events(struct compiler *compiler, const struct node *node, char ret_value[VALUE_SQL])
 {
-    AUTO_BUF struct buf rows = BUF_INIT(SQL_TEXT_MAX);
-    struct buf *out = compiler->out;
-
+    emit(compiler, " FROM ");
+    if (node->pick == PICK_NONE)
+        emit(compiler, "event e");
+    else
+        emit_picked(compiler, node);
     if (node->path && node->path->many) {
-        compiler->out = &rows;
         emit(compiler, ", ");
         emit_path_rows(compiler, "e.properties", node->path, ret_value);
-        compiler->out = out;
     } else if (node->path) {
         path_value(compiler, "e.properties", node->path, ret_value);
     }
-    emit(compiler, " FROM ");
-    if (node->pick != PICK_NONE) {
-        const char *order = node->pick == PICK_FIRST ? "" : " DESC";
-
-        emit(compiler, "(SELECT * FROM ");
-        emit_named(compiler, &node->names);
-        emit(compiler, " ORDER BY e.ts%s, e.received_at%s, e.message_id%s LIMIT 1) e%s WHERE true", order, order, order, buf_text(&rows));
-    } else {
-        emit(compiler, "event e%s WHERE e.profile_id = p.profile_id AND ", buf_text(&rows));
+    emit(compiler, " WHERE ");
+    if (node->pick == PICK_NONE) {
+        emit(compiler, "e.profile_id = p.profile_id AND ");
         emit_names(compiler, &node->names);
         emit(compiler, " AND e.ts > $2 AND e.ts <= $1");
+    } else {
+        emit(compiler, "true");
     }
     emit_window_begin(compiler, &node->window);
     emit_window_end(compiler, &node->window);
-    emit_where(compiler, node->where);
+    if (node->where) {
+        emit(compiler, " AND ");
+        emit_predicate(compiler, node->where);
+    }
 }
 
 static bool holds_of(const struct tests *tests, int64_t n)
@@ -230,34 +237,33 @@ static void emit_count(struct compiler *compiler, const struct node *node)
     emit(compiler, " LIMIT $%zu) n)", sql_number(compiler->sql, SQL_INT, bound));
 }
 
-/* (SELECT <comparators of an aggregate> FROM …): before and after stand around the value that it aggregates. */
-static void emit_aggregate(struct compiler *compiler, const struct node *node, const char *before, const char *after)
+/* The measured values m.v, each taken once: of a path, or the instant of the event. */
+static void emit_values(struct compiler *compiler, const struct node *node)
 {
-    AUTO_BUF struct buf events = BUF_INIT(SQL_TEXT_MAX), aggregate = BUF_INIT(4 * VALUE_SQL);
+    AUTO_BUF struct buf events = BUF_INIT(SQL_TEXT_MAX);
     struct buf *out = compiler->out;
     char value[VALUE_SQL] = "e.ts";
 
     compiler->out = &events;
     emit_events(compiler, node, value);
     compiler->out = out;
-    buf_addf(&aggregate, "%s%s%s", before, value, after);
+    emit(compiler, " FROM (SELECT %s AS v%s OFFSET 0) m", value, buf_text(&events));
+}
+
+static void emit_aggregate(struct compiler *compiler, const struct node *node, const char *aggregate)
+{
     emit(compiler, "(SELECT (");
-    emit_comparators(compiler, buf_text(&aggregate), &node->tests);
+    emit_comparators(compiler, aggregate, &node->tests);
     emit(compiler, ") IS TRUE");
-    buf_add(compiler->out, buf_text(&events), events.len);
+    emit_values(compiler, node);
     emit(compiler, ")");
 }
 
 /* sum compared with operand × count: a mean would have to be rounded. */
 static void emit_average(struct compiler *compiler, const struct node *node)
 {
-    AUTO_BUF struct buf events = BUF_INIT(SQL_TEXT_MAX);
-    struct buf *out = compiler->out;
-    char value[VALUE_SQL];
+    const char *and = "";
 
-    compiler->out = &events;
-    emit_events(compiler, node, value);
-    compiler->out = out;
     emit(compiler, "(SELECT (");
     for (size_t i = 0; i < node->tests.n; i++) {
         const struct test *test = &node->tests.items[i];
@@ -266,22 +272,24 @@ static void emit_average(struct compiler *compiler, const struct node *node)
             struct test one = {.op = test->op != OP_BETWEEN ? test->op : k ? OP_LTE : OP_GTE, .operands = &test->operands[k], .n = 1};
             struct tests only = {.items = &one, .n = 1};
 
-            emit(compiler, "%s", i + k ? " AND " : "");
-            emit_comparators(compiler, "sum(m.n)", &only);
-            emit(compiler, " * count(m.n)");
+            emit(compiler, "%s", and);
+            emit_comparators(compiler, "sum(value_number(m.v))", &only);
+            emit(compiler, " * count(value_number(m.v))");
+            and = " AND ";
         }
     }
-    emit(compiler, ") IS TRUE FROM (SELECT value_number(%s) AS n%s OFFSET 0) m)", value, buf_text(&events));
+    emit(compiler, ") IS TRUE");
+    emit_values(compiler, node);
+    emit(compiler, ")");
 }
 
-/* Periods of the time zone, as before and after of an aggregate. */
+/* Distinct periods of the time zone. */
 static void emit_periods(struct compiler *compiler, const struct node *node, const char *unit)
 {
-    AUTO_BUF struct buf before = BUF_INIT(VALUE_SQL), after = BUF_INIT(VALUE_SQL);
+    AUTO_BUF struct buf aggregate = BUF_INIT(VALUE_SQL);
 
-    buf_addf(&before, "count(DISTINCT date_trunc('%s', ", unit);
-    buf_addf(&after, " AT TIME ZONE $%zu))", param_zone(compiler));
-    emit_aggregate(compiler, node, buf_text(&before), buf_text(&after));
+    buf_addf(&aggregate, "count(DISTINCT date_trunc('%s', m.v AT TIME ZONE $%zu))", unit, param_zone(compiler));
+    emit_aggregate(compiler, node, buf_text(&aggregate));
 }
 
 void emit_event(struct compiler *compiler, const struct node *node)
@@ -291,19 +299,19 @@ void emit_event(struct compiler *compiler, const struct node *node)
         emit_count(compiler, node);
         return;
     case MEASURE_SUM:
-        emit_aggregate(compiler, node, "coalesce(sum(value_number(", ")), 0)");
+        emit_aggregate(compiler, node, "coalesce(sum(value_number(m.v)), 0)");
         return;
     case MEASURE_AVG:
         emit_average(compiler, node);
         return;
     case MEASURE_MIN:
-        emit_aggregate(compiler, node, "min(value_number(", "))");
+        emit_aggregate(compiler, node, "min(value_number(m.v))");
         return;
     case MEASURE_MAX:
-        emit_aggregate(compiler, node, "max(value_number(", "))");
+        emit_aggregate(compiler, node, "max(value_number(m.v))");
         return;
     case MEASURE_DISTINCT:
-        emit_aggregate(compiler, node, "count(DISTINCT value_text(", ") COLLATE \"C\")");
+        emit_aggregate(compiler, node, "count(DISTINCT value_text(m.v) COLLATE \"C\")");
         return;
     case MEASURE_DAYS:
         emit_periods(compiler, node, "day");

@@ -141,6 +141,7 @@ static void emit_events(struct compiler *compiler, const struct chain *chain)
     emit_window_begin(compiler, &node->window);
     if (!chain->last_absent)
         emit_window_end(compiler, &node->window);
+    emit(compiler, " OFFSET 0"); /* or the planner may walk the index on ts for its order */
 }
 
 /* The events of every group: f tells whether one can begin a chain there, m… now holds only where `same` holds. With one `same` on all later

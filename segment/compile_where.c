@@ -42,8 +42,7 @@ void emit_path_rows(struct compiler *compiler, const char *base, const struct pa
             break;
         (void)snprintf(element, sizeof element, "a%zu.v", ++compiler->n_aliases);
         (void)snprintf(ret_value, VALUE_SQL, "%s", element);
-        emit(compiler, "%sjsonb_array_elements(CASE jsonb_typeof(%s) WHEN 'array' THEN %s END) AS a%zu(v)", comma, array, array,
-             compiler->n_aliases);
+        emit(compiler, "%sjsonb_path_query(%s, 'strict $[*]', '{}', true) AS a%zu(v)", comma, array, compiler->n_aliases);
         comma = ", ";
     }
     if (!path->steps[path->n - 1].each)
@@ -87,9 +86,8 @@ static void emit_part(struct compiler *compiler, const char *base, const struct 
     char value[VALUE_SQL];
 
     if (!path->many) {
-        path_value(compiler, base, path, value);
         emit(compiler, "(");
-        emit_positive(compiler, value, tests, of_all);
+        emit_positive(compiler, "x.v", tests, of_all);
         emit(compiler, ") IS %sTRUE", negated ? "NOT " : "");
         return;
     }
@@ -100,14 +98,13 @@ static void emit_part(struct compiler *compiler, const char *base, const struct 
     emit(compiler, ")");
 }
 
-void emit_leaf(struct compiler *compiler, const char *base, const struct path *path, const struct tests *tests)
+static void emit_parts(struct compiler *compiler, const char *base, const struct path *path, const struct tests *tests)
 {
     const char *and = "";
     bool together = false;
 
     for (size_t i = 0; i < tests->n; i++)
         together |= !is_of_all(&tests->items[i]);
-    emit(compiler, "(");
     if (together) {
         emit_part(compiler, base, path, tests, NULL);
         and = " AND ";
@@ -118,6 +115,19 @@ void emit_leaf(struct compiler *compiler, const char *base, const struct path *p
         emit(compiler, "%s", and);
         emit_part(compiler, base, path, tests, &tests->items[i]);
         and = " AND ";
+    }
+}
+
+/* The value of a path without [] is taken once, behind a fence: taking it from a large document costs more than all that is asked of it. */
+void emit_leaf(struct compiler *compiler, const char *base, const struct path *path, const struct tests *tests)
+{
+    char value[VALUE_SQL];
+
+    emit(compiler, "(%s", path->many ? "" : "SELECT ");
+    emit_parts(compiler, base, path, tests);
+    if (!path->many) {
+        path_value(compiler, base, path, value);
+        emit(compiler, " FROM (SELECT %s AS v OFFSET 0) x", value);
     }
     emit(compiler, ")");
 }
