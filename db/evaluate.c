@@ -5,13 +5,10 @@
 
 #include <string.h>
 
+#include "db/name.h"
 #include "server/base/vec.h"
 
-DB_STATEMENT(evaluate_intern, "T",
-             "INSERT INTO event_name (name) SELECT n FROM unnest($1::text[]) AS d(n) "
-             "WHERE NOT EXISTS (SELECT FROM event_name e WHERE e.name = d.n) ORDER BY n ON CONFLICT DO NOTHING");
-DB_STATEMENT(evaluate_names, "T",
-             "SELECT e.name_id FROM unnest($1::text[]) WITH ORDINALITY AS d(n, i) JOIN event_name e ON e.name = d.n ORDER BY i");
+DB_STATEMENT(evaluate_profile_from, "u", "SELECT profile_id FROM profile WHERE profile_id >= $1 ORDER BY profile_id LIMIT 1");
 DB_STATEMENT(evaluate_segment, "t", "SELECT segment_id FROM segment WHERE key = $1 AND deleted_at IS NULL");
 
 enum { PLAN_NAME = 24 };
@@ -32,23 +29,17 @@ struct db_plans {
 
 enum db_status db_evaluate_names(struct db *db, const char *const *names, size_t n, int32_t *ret_ids)
 {
-    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    AUTO_FREE struct name_ask *asks = mem_zalloc(n * sizeof *asks);
     enum db_status status;
 
     if (n == 0)
         return DB_OK;
-    db_arg_texts(&args, names, n);
-    status = db_run(db, &evaluate_intern, &args, NULL);
-    if (status != DB_OK && status != DB_NONE)
-        return status;
-    status = db_run(db, &evaluate_names, &args, &rows);
-    if (status != DB_OK)
-        return status;
-    ASSERT(db_rows_count(&rows) == n);
     for (size_t i = 0; i < n; i++)
-        ret_ids[i] = (int32_t)db_int(&rows, i, 0);
-    return DB_OK;
+        asks[i].name = (struct span){.at = names[i], .len = strlen(names[i])};
+    status = db_names_intern(db, NULL, asks, n);
+    for (size_t i = 0; i < n && status == DB_OK; i++)
+        ret_ids[i] = asks[i].name_id;
+    return status;
 }
 
 static enum db_status bind_names(struct db *db, const struct sql_param *param, struct db_args *args)
@@ -268,4 +259,33 @@ enum db_status db_query_run(struct db *db, const struct db_query *query, struct 
 {
     append(runner, &query->fixed);
     return db_run(db, &query->plan->statement, runner, ret_rows);
+}
+
+/* --- Builds --- */
+
+enum db_status db_build_open(struct db *db, struct db_plans *plans, const struct db_build *build, struct db_query *ret_query)
+{
+    AUTO_BUF struct buf text = BUF_INIT(SQL_TEXT_MAX + 1024);
+    size_t version = sql_number(build->sql, SQL_INT, build->version_id), serving = sql_number(build->sql, SQL_INT, build->serving);
+
+    buf_addf(&text, "WITH found AS MATERIALIZED (%s), kept AS (INSERT INTO membership (version_id, profile_id, entered_at) ",
+             buf_text(&build->sql->text));
+    buf_addf(&text, "SELECT $%zu::bigint, f.profile_id, coalesce((SELECT m.entered_at FROM membership m WHERE m.version_id = $%zu::bigint",
+             version, serving);
+    buf_add_text(&text, " AND m.profile_id = f.profile_id), $1) FROM found f) SELECT count(*), count(user_id) FROM found");
+    ASSERT(buf_ok(&text));
+    return db_query_open(db, plans, &(struct db_query_text){.sql = build->sql, .text = buf_text(&text), .runner_types = "zzuu"}, ret_query);
+}
+
+enum db_status db_profile_from(struct db *db, const struct id *from, struct id *ret_id)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
+
+    db_arg_id(&args, from);
+    status = db_run(db, &evaluate_profile_from, &args, &rows);
+    if (status == DB_OK)
+        *ret_id = db_id(&rows, 0, 0);
+    return status;
 }

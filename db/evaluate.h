@@ -52,3 +52,15 @@ enum db_status db_query_run(struct db *db, const struct db_query *query, struct 
 
 /* Columns of HEAD_CHANGED and HEAD_DIFF. */
 enum { CHANGED_PROFILE, CHANGED_IS, CHANGED_WAS, CHANGED_ENTERED, CHANGED_USER, CHANGED_ANONYMOUS };
+
+struct db_build {
+    struct sql *sql; /* HEAD_RANGE's; parameters are added to it */
+    int32_t version_id;
+    int32_t serving; /* the version it will replace, 0: none */
+};
+
+/* A build's statement for one version: HEAD_RANGE's rows become its members. Runner's parameters as HEAD_RANGE's; who is a member of the serving one
+ * keeps his entered_at. Its one row: (members, identified). */
+enum db_status db_build_open(struct db *db, struct db_plans *plans, const struct db_build *build, struct db_query *ret_query) MUST_CHECK;
+/* The first profile from an id on. */
+enum db_status db_profile_from(struct db *db, const struct id *from, struct id *ret_id) MUST_CHECK;

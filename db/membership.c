@@ -15,9 +15,11 @@ DB_STATEMENT(membership_gone, "U",
              "DELETE FROM membership m USING unnest($1::uuid[]) AS g(p) LEFT JOIN identity i ON i.raw_id = g.p WHERE m.profile_id = g.p "
              "RETURNING m.version_id, m.profile_id, m.entered_at, CASE WHEN i.kind = 'user' THEN i.external_id END,"
              " CASE WHEN i.kind = 'anonymous' THEN i.external_id END");
-DB_STATEMENT(membership_sizes, "ILL",
-             "UPDATE segment_version s SET size = size + d.m, identified = identified + d.i "
-             "FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS d(v, m, i) WHERE s.version_id = d.v");
+DB_STATEMENT(
+    membership_sizes, "ILL",
+    "UPDATE segment_version s SET size = size + d.m, identified = identified + d.i "
+    "FROM (SELECT v, sum(m) AS m, sum(i) AS i FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS a(v, m, i) GROUP BY v) AS d "
+    "WHERE s.version_id = d.v");
 DB_STATEMENT(profiles_missing, "U", "SELECT p FROM unnest($1::uuid[]) AS d(p) WHERE NOT EXISTS (SELECT FROM profile WHERE profile_id = p)");
 DB_STATEMENT(profiles_estimate, "", "SELECT greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = 'profile'::regclass");
 DB_STATEMENT(aside_put, "iuzi",

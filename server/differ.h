@@ -1,0 +1,56 @@
+/* From candidates to differences: evaluates versions for the profiles that may have moved, and writes what differs. Inside a tick's transaction. Worker thread only. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "db/change.h"
+#include "db/conn.h"
+#include "db/membership.h"
+#include "server/roster.h"
+
+struct differ {
+    struct db *db;
+    struct roster *roster;
+    int64_t as_of_us;
+    int64_t floor_us;
+    bool careful;               /* each SELECT under a savepoint of its own, to find the one that fails */
+    VEC(struct id) merged;      /* profiles that others were merged into, sorted */
+    VEC(struct db_aside) aside; /* profiles set aside, sorted by version and profile */
+    /* What one level found; written by differ_write. */
+    VEC(struct db_member) enter;
+    VEC(struct db_member) leave;
+    VEC(struct db_change) changes;
+    VEC(struct db_rows) rows;      /* own the texts of changes */
+    VEC(struct db_member) earlier; /* entered_at of merged ones, written at the end */
+    VEC(struct db_size) sizes;
+    /* What the tick as a whole did. */
+    bool ended;      /* versions are over: the roster is to be pruned */
+    bool asides;     /* profiles were set aside or tried again: differ_load */
+    int64_t max_seq; /* of the changes written; 0: none */
+    size_t n_changes;
+    size_t evaluated; /* profiles × versions */
+    size_t failed;    /* versions */
+    size_t set_aside; /* profiles */
+};
+
+/* A new tick begins. What was learnt about profiles set aside is kept. */
+void differ_begin(struct differ *differ, int64_t as_of_us, int64_t floor_us);
+void differ_release(struct differ *differ);
+
+/* Notes that a profile may have moved; unless the version does not keep it up. */
+void differ_add(struct differ *differ, uint32_t version, const struct id *profile, enum change_cause cause);
+/* Evaluates all versions of a level and writes the differences; those of serving versions become candidates of the versions that refer to them. DB_RETRY or
+ * DB_ERROR: the tick must be rolled back; when db_sqlstate is set and differ was not careful, the next one should be. */
+enum db_status differ_level(struct differ *differ, size_t level) MUST_CHECK;
+/* Writes what was noted apart from levels (changes, sizes) and, at the end, sizes and earlier entered_at. */
+enum db_status differ_write(struct differ *differ) MUST_CHECK;
+enum db_status differ_end(struct differ *differ) MUST_CHECK;
+
+/* Has the version rebuilt instead of evaluated: too much is due. */
+enum db_status differ_rebuild(struct differ *differ, struct roster_version *version) MUST_CHECK;
+/* Reads the profiles set aside. Outside a transaction. */
+enum db_status differ_load(struct differ *differ) MUST_CHECK;
+/* Is one of them due for another try? */
+bool differ_aside_due(const struct differ *differ, int64_t now_us);
