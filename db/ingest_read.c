@@ -1,7 +1,7 @@
-/* The first round trip of an ingest transaction. The one idea: the locks are taken by its first statement, all at once and in ascending order, so no two transactions wait for
- * each other in a circle; what is read after them, under snapshots of its own, cannot change until the commit. What is read: what each id means, what hangs on anonymous
- * profiles that may be merged away, and which messages are stored already. A second trip looks for doubles where the unique key of event cannot find them by itself:
- * for messages that have an effect beyond their row, that are stored under another instant than their own, or whose ids meant other profiles before. */
+/* What an ingest transaction reads. The one idea: the locks are taken by its first statement, all at once and in ascending order, so no two transactions wait for each other in a
+ * circle; what is read after them, under snapshots of its own, cannot change until the commit. The first trip reads what each id means and which odd messages are stored. A
+ * second one, if there is need, looks for doubles where the unique key of event cannot find them by itself (messages that have an effect beyond their row, that are stored
+ * under another instant than their own, or whose ids meant other profiles before), and reads what hangs on anonymous profiles that may be merged away. */
 #include "db/ingest_batch.h"
 #include "db/lock.h"
 #include "db/move.h"
@@ -108,17 +108,15 @@ static void send_locks(struct batch *batch)
     db_send(batch->db, &ingest_lock, &args);
 }
 
-/* All ids; or the anonymous ones that come with a user. */
-static void send_ids(struct batch *batch, const struct db_statement *statement, bool linked)
+static void send_ids(struct batch *batch)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
     db_array_begin(&args, 'U');
     for (size_t i = 0; i < batch->people.ids.n; i++)
-        if (!linked || batch->people.ids.at[i].company != IDENTITY_NONE)
-            db_array_id(&args, &batch->people.ids.at[i].raw);
+        db_array_id(&args, &batch->people.ids.at[i].raw);
     db_array_end(&args);
-    db_send(batch->db, statement, &args);
+    db_send(batch->db, &ingest_identities, &args);
 }
 
 static void send_messages(struct batch *batch)
@@ -283,7 +281,7 @@ static void look_for(struct places *places, const struct batch *batch, size_t at
     add_places(places, batch, at, item->anonymous, found_by_key);
 }
 
-static enum db_status look_up(struct batch *batch, const struct places *places, struct db_rows *ret_rows)
+static void send_places(struct batch *batch, const struct places *places)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
@@ -307,26 +305,39 @@ static enum db_status look_up(struct batch *batch, const struct places *places, 
     for (size_t i = 0; i < places->n; i++)
         db_array_id(&args, &batch->items[places->at[i].item].message->message_id);
     db_array_end(&args);
-    return db_run(batch->db, &ingest_doubles, &args, ret_rows);
+    db_send(batch->db, &ingest_doubles, &args);
 }
 
-static enum db_status drop_stored(struct batch *batch)
+/* --- Anonymous profiles that may be merged away --- */
+
+static bool may_merge(const struct identities *people, size_t identity)
 {
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct places places = VEC_INIT;
-    enum db_status status = DB_OK;
+    const struct identity *one = &people->ids.at[identity];
 
-    for (size_t i = batch->from; i < batch->to; i++)
-        look_for(&places, batch, i);
-    if (places.n)
-        status = look_up(batch, &places, &rows);
-    for (size_t i = 0; i < db_rows_count(&rows); i++)
-        batch->items[db_int(&rows, i, 0)].dropped = true;
-    vec_free(&places);
-    return status == DB_NONE ? DB_OK : status;
+    return one->exists && one->company != IDENTITY_NONE && !people->profiles.at[one->before].identified;
 }
 
-/* --- The trip --- */
+static bool any_may_merge(const struct identities *people)
+{
+    for (size_t i = 0; i < people->ids.n; i++)
+        if (may_merge(people, i))
+            return true;
+    return false;
+}
+
+static void send_lone(struct batch *batch)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_array_begin(&args, 'U');
+    for (size_t i = 0; i < batch->people.ids.n; i++)
+        if (may_merge(&batch->people, i))
+            db_array_id(&args, &batch->people.ids.at[i].raw);
+    db_array_end(&args);
+    db_send(batch->db, &ingest_lone, &args);
+}
+
+/* --- The trips --- */
 
 /* Receives one statement's rows; the first failure of a pipeline is the one that counts. */
 static void receive(struct batch *batch, struct db_rows *ret_rows, enum db_status *status)
@@ -337,30 +348,76 @@ static void receive(struct batch *batch, struct db_rows *ret_rows, enum db_statu
         *status = one;
 }
 
-enum db_status ingest_read(struct batch *batch)
+static enum db_status receive_end(struct batch *batch, enum db_status status)
+{
+    enum db_status end = db_receive_sync(batch->db);
+
+    return status == DB_OK ? end : status;
+}
+
+static enum db_status read_first(struct batch *batch)
 {
     AUTO_DB_ROWS struct db_rows people = DB_ROWS_INIT, odd = DB_ROWS_INIT;
-    enum db_status status = DB_OK, end;
+    enum db_status status = DB_OK;
 
-    take_items(batch);
     db_send_sql(batch->db, "BEGIN", NULL);
     send_locks(batch);
-    send_ids(batch, &ingest_identities, false);
-    send_ids(batch, &ingest_lone, true);
+    send_ids(batch);
     send_messages(batch);
     db_sync(batch->db);
     receive(batch, NULL, &status);
     receive(batch, NULL, &status);
     receive(batch, &people, &status);
-    receive(batch, &batch->lone, &status);
     receive(batch, &odd, &status);
-    end = db_receive_sync(batch->db);
-    if (status != DB_OK || end != DB_OK)
-        return status != DB_OK ? status : end;
+    status = receive_end(batch, status);
+    if (status != DB_OK)
+        return status;
     for (size_t i = 0; i < db_rows_count(&people); i++)
         know_person(&batch->people, &people, i);
-    for (size_t i = 0; i < db_rows_count(&batch->lone); i++)
-        know_lone(&batch->people, &batch->lone, i);
     drop_odd(batch, &odd);
-    return drop_stored(batch);
+    return DB_OK;
+}
+
+/* What depends on what the ids mean: most batches need neither. */
+static enum db_status read_more(struct batch *batch, const struct places *places)
+{
+    AUTO_DB_ROWS struct db_rows stored = DB_ROWS_INIT;
+    enum db_status status = DB_OK;
+    bool lone = any_may_merge(&batch->people);
+
+    if (!lone && !places->n)
+        return DB_OK;
+    if (lone)
+        send_lone(batch);
+    if (places->n)
+        send_places(batch, places);
+    db_sync(batch->db);
+    if (lone)
+        receive(batch, &batch->lone, &status);
+    if (places->n)
+        receive(batch, &stored, &status);
+    status = receive_end(batch, status);
+    if (status != DB_OK)
+        return status;
+    for (size_t i = 0; lone && i < db_rows_count(&batch->lone); i++)
+        know_lone(&batch->people, &batch->lone, i);
+    for (size_t i = 0; i < db_rows_count(&stored); i++)
+        batch->items[db_int(&stored, i, 0)].dropped = true;
+    return DB_OK;
+}
+
+enum db_status ingest_read(struct batch *batch)
+{
+    struct places places = VEC_INIT;
+    enum db_status status;
+
+    take_items(batch);
+    status = read_first(batch);
+    if (status != DB_OK)
+        return status;
+    for (size_t i = batch->from; i < batch->to; i++)
+        look_for(&places, batch, i);
+    status = read_more(batch, &places);
+    vec_free(&places);
+    return status;
 }
