@@ -44,6 +44,7 @@ char *buf_room(struct buf *buf, size_t n)
         cap *= 2;
     if (cap != buf->cap) {
         buf->data = mem_grow(buf->data, cap, 1);
+        buf->data[buf->len] = '\0'; /* room that is never used is no text */
         buf->cap = cap;
     }
     return buf->data + buf->len;

@@ -24,6 +24,7 @@ enum { PATIENCE_MS = 20000, JOBS_MAX = 4096 };
 
 struct app {
     struct http *http;
+    unsigned port;
     pthread_t worker;
     pthread_mutex_t mtx;
     pthread_cond_t changed;
@@ -272,16 +273,22 @@ static inline struct http_hooks test_hooks(struct app *app)
         .begin = app_begin, .run = app_run, .expired = app_expired, .bad_body = app_bad_body, .done = app_done, .context = app};
 }
 
-static inline void app_start(struct app *app, const struct http_config *config)
+static inline void app_start_with(struct app *app, const struct http_config *config, const struct http_hooks *hooks)
 {
-    struct http_hooks hooks = test_hooks(app);
-
     *app = (struct app){.hold = false};
     (void)pthread_mutex_init(&app->mtx, NULL);
     (void)pthread_cond_init(&app->changed, NULL);
     ck_assert(!pthread_create(&app->worker, NULL, app_work, app));
-    app->http = http_start(config, &hooks);
+    app->http = http_start(config, hooks);
     ck_assert_ptr_nonnull(app->http);
+    app->port = http_port(app->http);
+}
+
+static inline void app_start(struct app *app, const struct http_config *config)
+{
+    struct http_hooks hooks = test_hooks(app);
+
+    app_start_with(app, config, &hooks);
 }
 
 static inline void app_stop_worker(struct app *app)
@@ -303,16 +310,27 @@ static inline void app_stop(struct app *app)
 
 /* --- The client --- */
 
-static inline int client_open(const struct app *app)
+/* A connection, or -1 when it is refused. */
+static inline int client_try(const struct app *app)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_port(app->http))};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)app->port)};
     struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ck_assert_int_ge(fd, 0);
     ck_assert(!setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience));
-    ck_assert(!connect(fd, (struct sockaddr *)&address, sizeof address));
+    if (!connect(fd, (struct sockaddr *)&address, sizeof address))
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+static inline int client_open(const struct app *app)
+{
+    int fd = client_try(app);
+
+    ck_assert_int_ge(fd, 0);
     return fd;
 }
 

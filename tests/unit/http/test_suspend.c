@@ -292,7 +292,7 @@ START_TEST(after_quiesce_answers_close_and_nobody_new_is_accepted)
     client_send(waiting, later);
     app_wait_jobs(&app, 1);
     wait_connections(2);
-    address.sin_port = htons((uint16_t)http_port(app.http));
+    address.sin_port = htons((uint16_t)app.port);
     http_quiesce(app.http);
     while (!refused && clock_mono_us() < until_us) {
         late = socket(AF_INET, SOCK_STREAM, 0);
@@ -431,7 +431,7 @@ START_TEST(an_address_in_use_is_refused)
     struct http_hooks hooks = test_hooks(&app);
     char listen[64];
 
-    (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", http_port(app.http));
+    (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", app.port);
     config.listen = listen;
     ck_assert_ptr_null(http_start(&config, &hooks));
     app_stop(&app);
@@ -468,7 +468,7 @@ START_TEST(it_listens_on_ipv6)
     (void)close(fd);
     config.listen = "[::1]:0";
     app_start(&app, &config);
-    address.sin6_port = htons((uint16_t)http_port(app.http));
+    address.sin6_port = htons((uint16_t)app.port);
     fd = socket(AF_INET6, SOCK_STREAM, 0);
     ck_assert(!connect(fd, (struct sockaddr *)&address, sizeof address));
     client_send(fd, "GET /show HTTP/1.1\r\nHost: a\r\n\r\n");
