@@ -454,7 +454,7 @@ static enum db_status ask_each(struct differ *differ, size_t level)
 
 /* --- Writing --- */
 
-enum db_status differ_write(struct differ *differ)
+static enum db_status write_differences(struct differ *differ)
 {
     AUTO_DB_ROWS struct db_rows seq = DB_ROWS_INIT;
     size_t sent = (size_t)(differ->leave.n > 0) + (size_t)(differ->enter.n > 0);
@@ -475,6 +475,14 @@ enum db_status differ_write(struct differ *differ)
         differ->max_seq = db_int(&seq, 0, 0);
     status = db_receive_rest(differ->db, sent);
     differ->n_changes += differ->changes.n;
+    return status;
+}
+
+enum db_status differ_write(struct differ *differ)
+{
+    enum db_status status = write_differences(differ);
+
+    rows_clear(differ);
     return status;
 }
 
@@ -525,7 +533,7 @@ enum db_status differ_level(struct differ *differ, size_t level)
     if (status == DB_OK)
         status = differ->careful ? ask_each(differ, level) : ask_all(differ, level);
     if (status == DB_OK)
-        status = differ_write(differ);
+        status = write_differences(differ);
     if (status == DB_OK && differ->roster->references.entries.n) {
         pass_on(differ, differ->enter.at, differ->enter.n);
         pass_on(differ, differ->leave.at, differ->leave.n);

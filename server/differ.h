@@ -44,7 +44,7 @@ void differ_add(struct differ *differ, uint32_t version, const struct id *profil
 /* Evaluates all versions of a level and writes the differences; those of serving versions become candidates of the versions that refer to them. DB_RETRY or
  * DB_ERROR: the tick must be rolled back; when db_sqlstate is set and differ was not careful, the next one should be. */
 enum db_status differ_level(struct differ *differ, size_t level) MUST_CHECK;
-/* Writes what was noted apart from levels (changes, sizes) and, at the end, sizes and earlier entered_at. */
+/* Writes changes that were noted apart from levels; and, at the end, sizes and earlier entered_at. */
 enum db_status differ_write(struct differ *differ) MUST_CHECK;
 enum db_status differ_end(struct differ *differ) MUST_CHECK;
 

@@ -1,0 +1,457 @@
+/* Ticks against a real store: what an event, time, a merge, another segment and a new version move; and that members always equal a fresh
+ * evaluation and the replayed feed. Time is given. */
+#include "tests/unit/server/world.h"
+
+#include "tests/unit/run.h"
+
+START_TEST(an_event_brings_a_member_in)
+{
+    world_begin();
+    segment("bought", BOUGHT);
+    settle_at(0);
+    expect_members("bought", "");
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
+    tick_at(2);
+    expect_members("bought", "ada");
+    expect_last_change("enter ada event");
+    expect_right();
+    TELL(1, 0, {.user = "ada", .event = "Page Viewed", .at = 3});
+    tick_at(4);
+    ck_assert_uint_eq(world.result.changes, 0);
+    ck_assert_uint_eq(world.result.evaluated, 0);
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_build_takes_what_was_there)
+{
+    world_begin();
+    TELL(3, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.user = "bob", .event = "Page Viewed", .at = 1},
+         {.anonymous = "x", .event = "Order Completed", .at = 1});
+    segment("bought", BOUGHT);
+    segment("not", NOT_BOUGHT);
+    settle_at(5);
+    expect_members("bought", "ada (x)");
+    expect_members("not", "bob");
+    expect_text("SELECT string_agg(DISTINCT cause, ' ') FROM change", "definition");
+    expect_text("SELECT size || ' ' || identified FROM segment_version v JOIN segment s USING (segment_id) WHERE key = 'bought'", "2 1");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_new_profile_enters_equals_zero_at_once)
+{
+    world_begin();
+    segment("not", NOT_BOUGHT);
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "Page Viewed", .at = 1});
+    tick_at(2);
+    expect_members("not", "ada");
+    expect_right();
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 3});
+    tick_at(3);
+    expect_members("not", "");
+    expect_last_change("exit ada event");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_window_loses_its_member_to_the_microsecond)
+{
+    world_begin();
+    segment("late", LAST_10S);
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 100});
+    tick_at(101);
+    expect_members("late", "ada");
+    tick_at_us(T0 + 110 * US_PER_S - 1);
+    expect_members("late", "ada");
+    expect_right();
+    tick_at_us(T0 + 110 * US_PER_S);
+    expect_members("late", "");
+    expect_last_change("exit ada time");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(skip_brings_a_member_in_by_time)
+{
+    world_begin();
+    segment("lapsed", "{\"event\":\"Order Completed\",\"window\":{\"last\":\"20s\",\"skip\":\"10s\"}}");
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 100});
+    tick_at(109);
+    expect_members("lapsed", "");
+    tick_at(110);
+    expect_members("lapsed", "ada");
+    expect_last_change("enter ada time");
+    tick_at(120);
+    expect_members("lapsed", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_late_event_and_one_of_the_future)
+{
+    world_begin();
+    segment("late", LAST_10S);
+    settle_at(100);
+    TELL(1, 0, {.user = "old", .event = "Order Completed", .at = 50});
+    TELL(1, 0, {.user = "edge", .event = "Order Completed", .at = 91});
+    TELL(1, 0, {.user = "new", .event = "Order Completed", .at = 140});
+    tick_at(101); /* as_of is never below a ts that was read */
+    ck_assert_int_eq(world.result.as_of_us, T0 + 140 * US_PER_S);
+    expect_members("late", "new");
+    expect_right();
+    tick_at(102);
+    ck_assert_int_eq(world.result.as_of_us, T0 + 140 * US_PER_S);
+    tick_at(150);
+    expect_members("late", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(calendar_periods_end)
+{
+    world_begin(); /* T0 is 14:13:20 of a Monday */
+    segment("today", "{\"event\":\"Order Completed\",\"window\":{\"calendar\":\"today\"}}");
+    segment("yesterday", "{\"event\":\"Order Completed\",\"window\":{\"calendar\":\"yesterday\"}}");
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 10});
+    settle_at(20);
+    expect_members("today", "ada");
+    settle_at(35199); /* a second before midnight: over an hour, so all is rebuilt */
+    expect_members("today", "ada");
+    expect_members("yesterday", "");
+    tick_at(35200);
+    expect_members("today", "");
+    expect_members("yesterday", "ada");
+    expect_last_change("enter ada time");
+    expect_right();
+    settle_at(35200 + 86400);
+    expect_members("yesterday", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(first_seen_within_last_ends)
+{
+    world_begin();
+    segment("new", "{\"profile\":\"first_seen\",\"within_last\":\"1m\"}");
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "Page Viewed", .at = 10});
+    tick_at(11);
+    expect_members("new", "ada");
+    tick_at(69);
+    expect_members("new", "ada");
+    tick_at(70);
+    expect_members("new", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_trait_moves)
+{
+    world_begin();
+    segment("gold", "{\"trait\":\"plan\",\"eq\":\"gold\"}");
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .json = "{\"plan\":\"gold\"}", .at = 1});
+    tick_at(2);
+    expect_members("gold", "ada");
+    expect_last_change("enter ada trait");
+    TELL(1, 0, {.user = "ada", .json = "{\"plan\":\"tin\"}", .at = 3});
+    tick_at(4);
+    expect_members("gold", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_merge_moves_the_membership)
+{
+    world_begin();
+    segment("bought", BOUGHT);
+    segment("not", NOT_BOUGHT);
+    settle_at(0);
+    TELL(2, 0, {.anonymous = "x", .event = "Order Completed", .at = 1}, {.user = "ada", .event = "Page Viewed", .at = 1});
+    tick_at(2);
+    expect_members("bought", "(x)");
+    expect_members("not", "ada");
+    TELL(1, 0, {.user = "ada", .anonymous = "x", .json = "{}", .at = 3});
+    tick_at(10);
+    expect_members("bought", "ada");
+    expect_members("not", "");
+    expect_text(
+        "SELECT string_agg(op || ' ' || coalesce(user_id, '(' || anonymous_id || ')') || ' ' || cause, ', ' ORDER BY seq) FROM change"
+        " JOIN segment USING (segment_id) WHERE key = 'bought'",
+        "enter (x) event, exit (x) merge, enter ada merge");
+    ck_assert_int_eq(ask("SELECT count(*) FROM membership WHERE entered_at = to_timestamp(1790000002)"), 1);
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(segments_in_segments)
+{
+    world_begin();
+    segment("base", LAST_10S);
+    segment("above", "{\"not\":{\"segment\":\"base\"}}");
+    segment("top", "{\"all\":[{\"segment\":\"above\"},{\"event\":\"Order Completed\"}]}");
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "Page Viewed", .at = 1});
+    tick_at(2);
+    expect_members("above", "ada");
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 3});
+    tick_at(3);
+    expect_members("base", "ada");
+    expect_members("above", "");
+    expect_members("top", "");
+    expect_right();
+    tick_at(13);
+    expect_members("base", "");
+    expect_members("above", "ada");
+    expect_members("top", "ada");
+    expect_last_change("enter ada segment");
+    expect_right();
+    segment("base", "{\"event\":\"Order Completed\",\"window\":{\"last\":\"1h\"}}");
+    settle_at(14);
+    expect_members("base", "ada");
+    expect_members("top", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_new_version_is_swapped_in)
+{
+    world_begin();
+    TELL(3, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.user = "ada", .event = "Order Completed", .at = 2},
+         {.user = "bob", .event = "Order Completed", .at = 1});
+    segment("bought", BOUGHT);
+    settle_at(5);
+    segment("bought", "{\"event\":\"Order Completed\",\"gte\":2}");
+    tick_at(6);
+    expect_members("bought", "ada bob");
+    settle_at(10);
+    expect_members("bought", "ada");
+    expect_last_change("exit bob definition");
+    ck_assert_int_eq(
+        ask("SELECT count(*) FROM membership m JOIN segment s ON serving_version_id = version_id WHERE entered_at = to_timestamp(1790000005)"),
+        1);
+    expect_right();
+    ck_assert_int_eq(ask("SELECT count(*) FROM sweep"), 1);
+    ck_assert_int_eq(db_versions_sweep(world.db, 1), DB_OK);
+    ck_assert_int_eq(db_versions_sweep(world.db, 10), DB_OK);
+    ck_assert_int_eq(db_versions_sweep(world.db, 10), DB_NONE);
+    ck_assert_int_eq(ask("SELECT count(*) FROM membership"), 1);
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_deleted_segment_is_cleared)
+{
+    int64_t seq = 0;
+
+    world_begin();
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
+    segment("bought", BOUGHT);
+    settle_at(5);
+    store_run("UPDATE segment SET deleted_at = now(), key = '~' || segment_id || ':' || key");
+    segment("bought", BOUGHT);
+    ck_assert_int_eq(db_segments_clear(world.db, T0 + 5 * US_PER_S, &seq), DB_OK);
+    roster_drop(&world.roster, world.db);
+    expect_text("SELECT segment_key || ' ' || cause FROM change WHERE op = 'clear'", "bought clear");
+    settle_at(6);
+    expect_members("bought", "ada");
+    store_run("DELETE FROM change WHERE seq <= (SELECT seq FROM change WHERE op = 'clear')");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(far_behind_is_rebuilt)
+{
+    world_begin();
+    segment("late", LAST_10S);
+    segment("bought", BOUGHT);
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
+    tick_at(2);
+    expect_members("late", "ada");
+    tick_at(7300); /* what time has moved in two hours is rebuilt, what it cannot move is not */
+    expect_members("late", "ada");
+    ck_assert_int_eq(ask("SELECT count(*) FROM segment_version WHERE state = 'live'"), 1);
+    {
+        struct db_worker_status status;
+
+        ck_assert_int_eq(db_worker_status(store_db, &status), DB_OK);
+        ck_assert_int_eq(status.pending, 1);
+        settle_at(7301);
+        ck_assert_int_eq(db_worker_status(store_db, &status), DB_OK);
+        ck_assert_int_eq(status.pending, 0);
+    }
+    expect_members("late", "");
+    expect_last_change("exit ada build");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_long_queue_is_worked_off_in_pieces)
+{
+    world_begin();
+    segment("bought", BOUGHT);
+    segment("not", NOT_BOUGHT);
+    settle_at(0);
+    world.tick.weight = 1;
+    for (int i = 0; i < 5; i++)
+        TELL(1, 0, {.user = (const char *[]){"a", "b", "c", "d", "e"}[i], .event = "Order Completed", .at = 10 + i});
+    for (int i = 0; i < 5; i++) {
+        world.tick.weight = 1;
+        tick_at(1);
+        ck_assert(world.result.more);
+        ck_assert_int_eq(world.result.as_of_us, T0 + (10 + i) * US_PER_S);
+        expect_right();
+    }
+    tick_at(20);
+    ck_assert(!world.result.more);
+    expect_members("bought", "a b c d e");
+    world_end();
+}
+END_TEST
+
+START_TEST(who_lost_the_lead_writes_nothing)
+{
+    struct hand other;
+
+    world_begin();
+    segment("bought", BOUGHT);
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
+    store_run("UPDATE worker SET beat = now() - interval '6 s'");
+    hand_open(&other);
+    ck_assert_int_eq(other.epoch, world.epoch + 1);
+    ck_assert_int_eq(tick_run(&world.tick, T0 + US_PER_S, &world.result), DB_NONE);
+    ck_assert_int_eq(ask("SELECT count(*) FROM touched"), 1);
+    hand_look(&other);
+    ck_assert_int_eq(tick_run(&other.tick, T0 + 2 * US_PER_S, &other.result), DB_OK);
+    expect_members("bought", "ada");
+    expect_right();
+    hand_close(&other);
+    world_end();
+}
+END_TEST
+
+START_TEST(nobody_leads_beside_a_fresh_beat)
+{
+    struct db_config config = {.url = store_url(), .role = "worker", .worker = true};
+    struct db *other = db_new(&config);
+    int64_t epoch;
+
+    world_begin();
+    ck_assert_int_eq(db_connect(other), DB_OK);
+    ck_assert_int_eq(db_worker_lead(other, &epoch), DB_NONE);
+    store_run("UPDATE worker SET beat = now() + interval '1 h'"); /* the clock was set back */
+    ck_assert_int_eq(db_worker_lead(other, &epoch), DB_OK);
+    db_worker_resign(other, epoch);
+    ck_assert_int_eq(db_worker_lead(other, &epoch), DB_OK);
+    db_free(other);
+    world_end();
+}
+END_TEST
+
+/* Breaks the SQL of one segment from outside: its evaluation divides by zero. */
+static void poison(const char *on)
+{
+    AUTO_BUF struct buf sql = BUF_INIT(512);
+
+    buf_addf(&sql,
+             "CREATE OR REPLACE FUNCTION value_text(value jsonb) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS "
+             "$$ BEGIN IF value #>> '{}' = 'poison' THEN %s; END IF; RETURN value #>> '{}'; END $$",
+             on);
+    store_run(buf_text(&sql));
+}
+
+START_TEST(one_failing_segment_harms_no_other)
+{
+    world_begin();
+    segment("bought", BOUGHT);
+    segment("bad", "{\"event\":\"Order Completed\",\"where\":{\"property\":\"coupon\",\"eq\":\"x\"}}");
+    segment("above", "{\"not\":{\"segment\":\"bad\"}}");
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .json = "{\"coupon\":\"x\"}", .at = 1});
+    tick_at(2);
+    expect_members("bad", "ada");
+    poison("PERFORM 1 / 0");
+    TELL(1, 0, {.user = "bob", .event = "Order Completed", .json = "{\"coupon\":\"poison\"}", .at = 3});
+    hand_look(&world);
+    ck_assert_int_eq(tick_run(&world.tick, T0 + 4 * US_PER_S, &world.result), DB_RETRY);
+    tick_at(4);
+    ck_assert_uint_eq(world.result.failed, 2);
+    expect_members("bought", "ada bob");
+    expect_members("bad", "ada");
+    expect_text("SELECT string_agg(key || ' ' || code, ', ' ORDER BY key) FROM segment_version JOIN segment USING (segment_id)"
+                " WHERE state = 'failed'",
+                "above reference_failed, bad evaluation_failed");
+    TELL(1, 0, {.user = "cid", .event = "Order Completed", .json = "{\"coupon\":\"x\"}", .at = 5});
+    tick_at(6);
+    expect_members("bought", "ada bob cid");
+    poison("NULL");
+    store_run("UPDATE segment_version SET retry_at = now() - interval '1 s' WHERE state = 'failed'");
+    ck_assert_int_eq(db_versions_retry(world.db), DB_OK);
+    settle_at(7);
+    expect_members("bad", "ada cid");
+    expect_members("above", "bob");
+    ck_assert_int_eq(ask("SELECT count(*) FROM segment_version WHERE state = 'failed'"), 0);
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_profile_that_takes_too_long_is_set_aside)
+{
+    struct db_worker_status status;
+
+    world_begin();
+    segment("coupon", "{\"event\":\"Order Completed\",\"where\":{\"property\":\"coupon\",\"eq\":\"x\"}}");
+    settle_at(0);
+    poison("PERFORM pg_sleep(100)");
+    TELL(3, 0, {.user = "ada", .event = "Order Completed", .json = "{\"coupon\":\"x\"}", .at = 1},
+         {.user = "bot", .event = "Order Completed", .json = "{\"coupon\":\"poison\"}", .at = 1},
+         {.user = "cid", .event = "Order Completed", .json = "{\"coupon\":\"x\"}", .at = 1});
+    hand_look(&world);
+    world.tick.differ.careful = true; /* as after the optimist's 10 s */
+    tick_at(2);
+    ck_assert_uint_eq(world.result.set_aside, 1);
+    ck_assert_uint_eq(world.result.failed, 0);
+    expect_members("coupon", "ada cid");
+    ck_assert_int_eq(db_worker_status(store_db, &status), DB_OK);
+    ck_assert_int_eq(status.pending, 1);
+    TELL(1, 0, {.user = "bot", .event = "Order Completed", .at = 3});
+    tick_at(4);
+    ck_assert_uint_eq(world.result.set_aside, 0);
+    poison("NULL");
+    store_run("UPDATE event SET properties = '{\"coupon\":\"x\"}' WHERE properties @> '{\"coupon\":\"poison\"}'");
+    tick_at(3000);
+    expect_members("coupon", "ada bot cid");
+    ck_assert_int_eq(ask("SELECT count(*) FROM aside"), 0);
+    expect_right();
+    world_end();
+}
+END_TEST
+
+RUN_TESTS("tick", an_event_brings_a_member_in, a_build_takes_what_was_there, a_new_profile_enters_equals_zero_at_once,
+          a_window_loses_its_member_to_the_microsecond, skip_brings_a_member_in_by_time, a_late_event_and_one_of_the_future,
+          calendar_periods_end, first_seen_within_last_ends, a_trait_moves, a_merge_moves_the_membership, segments_in_segments,
+          a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces,
+          who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat, one_failing_segment_harms_no_other,
+          a_profile_that_takes_too_long_is_set_aside)
