@@ -1,6 +1,6 @@
-/* Cuts an address at its last colon, so that the colons of an IPv6 address in its brackets do no harm. Used both by who listens
- * (http/daemon.c) and by who connects (loopback.c), so that the two agree on what a setting means. Whether the host exists is for
- * them to find out. */
+/* Cuts an address at its last colon, so that the colons of an IPv6 address in its brackets do no harm. Strict, as a setting
+ * should be: the port must be written, and be one. Whether the host exists is for who listens to find
+ * out. */
 #include "server/base/address.h"
 
 #include <stdlib.h>

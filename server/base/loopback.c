@@ -1,212 +1,156 @@
-/* One request, one connection: it asks for "Connection: close", so the answer ends where the connection does, and only a chunked
- * body has to be taken apart. All waiting is poll with what is left of one deadline. An answer is taken whole or not at all: a
- * missing last chunk or a short body is an error. */
+/* A tiny HTTP client. The one idea: every wait is a poll with what is left of one deadline, so a server that hangs costs no more
+ * than that. It reads until the server closes, which `Connection: close` asks for, and understands of the answer only its status.
+ * Not for the world outside: no TLS, no redirects. */
 #include "server/base/loopback.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "server/base/address.h"
 #include "server/base/clock.h"
 
-enum { HEAD_MAX = 16 << 10, READ_STEP = 16 << 10 };
+enum { HEAD_MAX = 4096 };
 
-struct talk {
-    int fd;
-    int64_t deadline_us; /* monotonic */
-    struct err *err;
-};
-
-static bool fail(struct talk *talk, const char *code, const char *what)
+static bool ready(int fd, short events, int64_t until_us)
 {
-    return err_set(talk->err, code, "", "%s", what);
+    struct pollfd poll_fd = {.fd = fd, .events = events};
+    int64_t left_ms = (until_us - clock_mono_us()) / US_PER_MS;
+    int n;
+
+    if (left_ms < 0)
+        return false;
+    do
+        n = poll(&poll_fd, 1, (int)left_ms);
+    while (n < 0 && errno == EINTR);
+    return n > 0;
 }
 
-/* Waits until the socket can be read or written. */
-static bool wait_for(struct talk *talk, short events)
+static int open_one(const struct addrinfo *address, int64_t until_us)
 {
-    struct pollfd fd = {.fd = talk->fd, .events = events};
-    int64_t left_us = talk->deadline_us - clock_mono_us();
-    int n = left_us > 0 ? poll(&fd, 1, (int)((left_us + US_PER_MS - 1) / US_PER_MS)) : 0;
-
-    if (n < 0 && errno != EINTR)
-        return fail(talk, "unreachable", strerror(errno));
-    return n || fail(talk, "timeout", "no answer in time");
-}
-
-static bool connect_one(struct talk *talk, const struct addrinfo *to)
-{
+    int fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
     int error = 0;
     socklen_t len = sizeof error;
 
-    talk->fd = socket(to->ai_family, to->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (talk->fd < 0)
-        return fail(talk, "unreachable", strerror(errno));
-    if (!connect(talk->fd, to->ai_addr, to->ai_addrlen))
-        return true;
-    if (errno != EINPROGRESS)
-        return fail(talk, "unreachable", strerror(errno));
-    if (!wait_for(talk, POLLOUT))
-        return false;
-    if (getsockopt(talk->fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
-        return fail(talk, "unreachable", strerror(error));
-    return true;
+    if (fd < 0)
+        return -1;
+    if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
+        return fd;
+    if (errno == EINPROGRESS && ready(fd, POLLOUT, until_us) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0)
+        return fd;
+    close(fd);
+    return -1;
 }
 
-static bool open_connection(struct talk *talk, const char *address)
+static int open_socket(const char *host, const char *port, int64_t until_us)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    char host[ADDRESS_HOST_MAX];
-    const char *port, *name = host;
-    bool ok;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
+    int fd = -1;
 
-    if (!address_split(address, host, &port))
-        return fail(talk, "unreachable", "the address is not of the form host:port");
-    if (!*host || !strcmp(host, "0.0.0.0"))
-        name = "127.0.0.1";
-    else if (!strcmp(host, "::"))
-        name = "::1";
-    if (getaddrinfo(name, port, &hints, &found))
-        return fail(talk, "unreachable", "the host is unknown");
-    ok = connect_one(talk, found);
-    freeaddrinfo(found);
-    return ok;
+    if (getaddrinfo(host, port, &hints, &addresses) != 0)
+        return -1;
+    for (const struct addrinfo *address = addresses; address && fd < 0; address = address->ai_next)
+        fd = open_one(address, until_us);
+    freeaddrinfo(addresses);
+    return fd;
 }
 
-static bool send_all(struct talk *talk, const void *bytes, size_t len)
+static bool send_all(int fd, const char *bytes, size_t len, int64_t until_us)
 {
-    const char *at = bytes;
-
     while (len) {
-        ssize_t n = send(talk->fd, at, len, MSG_NOSIGNAL);
+        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
 
-        if (n > 0) {
-            at += n;
-            len -= (size_t)n;
-        } else if (errno == EPIPE || errno == ECONNRESET) {
-            return true; /* it may have answered already: reading tells */
-        } else if (errno != EAGAIN && errno != EINTR) {
-            return fail(talk, "unreachable", strerror(errno));
-        } else if (!wait_for(talk, POLLOUT)) {
+        if (n < 0 && errno == EAGAIN && ready(fd, POLLOUT, until_us))
+            continue;
+        if (n < 0 && errno != EINTR)
             return false;
-        }
+        bytes += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
     }
     return true;
 }
 
-static bool send_request(struct talk *talk, const struct loopback_request *request)
+/* What does not fit is read and dropped. */
+static bool receive_all(int fd, struct buf *answer, int64_t until_us)
+{
+    char piece[4096];
+
+    for (;;) {
+        ssize_t n = recv(fd, piece, sizeof piece, 0);
+
+        if (n == 0)
+            return true;
+        if (n > 0)
+            buf_add(answer, piece, (size_t)n);
+        else if (errno != EINTR && (errno != EAGAIN || !ready(fd, POLLIN, until_us)))
+            return false;
+    }
+}
+
+static void put_basic(struct buf *head, const char *key)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t len = strlen(key) + 1; /* "key:" */
+
+    buf_add_text(head, "Authorization: Basic ");
+    for (size_t i = 0; i < len; i += 3) {
+        unsigned bits = 0;
+
+        for (size_t k = i; k < i + 3; k++)
+            bits = bits << 8 | (k < len - 1 ? (unsigned char)key[k] : k == len - 1 ? ':' : 0);
+        for (size_t k = 0; k < 4; k++)
+            buf_add_char(head, i + k > len ? '=' : digits[bits >> (18 - 6 * k) & 63]);
+    }
+    buf_add_text(head, "\r\n");
+}
+
+bool loopback_send(const struct loopback_request *request, unsigned *ret_status, struct buf *ret_answer)
 {
     AUTO_BUF struct buf head = BUF_INIT(HEAD_MAX);
+    int64_t until_us = clock_mono_us() + request->timeout_ms * US_PER_MS;
+    int fd = open_socket(request->host, request->port, until_us);
+    bool ok;
 
-    buf_addf(&head, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", request->method, request->path, request->address);
-    if (request->authorization)
-        buf_addf(&head, "Authorization: %s\r\n", request->authorization);
-    if (request->content_type)
-        buf_addf(&head, "Content-Type: %s\r\n", request->content_type);
-    if (request->len || strcmp(request->method, "GET"))
-        buf_addf(&head, "Content-Length: %zu\r\n", request->len);
+    if (fd < 0)
+        return false;
+    buf_addf(&head, "%s %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n", request->method, request->path, request->host, request->port);
+    if (request->key)
+        put_basic(&head, request->key);
+    if (request->body)
+        buf_addf(&head, "Content-Type: application/json\r\nContent-Length: %zu\r\n", request->body_len);
     buf_add_text(&head, "\r\n");
-    if (!buf_ok(&head))
-        return fail(talk, "unreachable", "the request's head is too long");
-    return send_all(talk, buf_text(&head), head.len) && send_all(talk, request->body, request->len);
-}
-
-static bool read_all(struct talk *talk, struct buf *bytes)
-{
-    for (;;) {
-        char *room = buf_room(bytes, READ_STEP);
-        ssize_t n;
-
-        if (!room)
-            return fail(talk, "bad_reply", "the answer is too long");
-        n = recv(talk->fd, room, READ_STEP, 0);
-        if (n > 0)
-            buf_added(bytes, (size_t)n);
-        else if (!n || errno == ECONNRESET)
-            return true;
-        else if (errno != EAGAIN && errno != EINTR)
-            return fail(talk, "unreachable", strerror(errno));
-        else if (!wait_for(talk, POLLIN))
-            return false;
-    }
-}
-
-/* --- Reading the answer --- */
-
-/* Where the value of a header starts, or NULL; *head ends with an empty line. */
-static const char *find_header(const char *head, const char *name)
-{
-    size_t len = strlen(name);
-
-    for (const char *line = strstr(head, "\r\n"); line && line[2] != '\r'; line = strstr(line + 2, "\r\n"))
-        if (!strncasecmp(line + 2, name, len) && line[2 + len] == ':')
-            return line + 3 + len + strspn(line + 3 + len, " \t");
-    return NULL;
-}
-
-/* Takes the chunks apart. False when the last is missing. */
-static bool add_chunks(const char *at, const char *end, struct buf *body)
-{
-    for (;;) {
-        char *line;
-        size_t size = strtoul(at, &line, 16), left;
-
-        line = line == at ? NULL : strstr(line, "\r\n");
-        if (!line)
-            return false;
-        at = line + 2;
-        if (!size)
-            return true;
-        left = (size_t)(end - at);
-        if (left < 2 || size > left - 2)
-            return false;
-        buf_add(body, at, size);
-        at += size + 2;
-    }
-}
-
-/* The bytes hold a whole answer? Then its status and body. */
-static bool read_reply(const struct buf *bytes, struct loopback_reply *reply)
-{
-    const char *head = buf_text(bytes), *end = head + bytes->len;
-    const char *body = strstr(head, "\r\n\r\n"), *length;
-
-    if (strncmp(head, "HTTP/1.", 7) || !body || body - head < 12)
+    ok = send_all(fd, head.data, head.len, until_us) && (!request->body || send_all(fd, request->body, request->body_len, until_us)) &&
+         receive_all(fd, ret_answer, until_us);
+    close(fd);
+    if (!ok || ret_answer->len < strlen("HTTP/1.1 200") || strncmp(ret_answer->data, "HTTP/1.1 ", 9) != 0)
         return false;
-    body += 4;
-    reply->status = (unsigned)strtoul(head + 9, NULL, 10);
-    if (find_header(head, "Transfer-Encoding"))
-        return add_chunks(body, end, &reply->body);
-    length = find_header(head, "Content-Length");
-    if (length && strtoul(length, NULL, 10) != (size_t)(end - body))
-        return false;
-    buf_add(&reply->body, body, (size_t)(end - body));
+    *ret_status = (unsigned)strtoul(ret_answer->data + 9, NULL, 10);
     return true;
 }
 
-bool loopback_ask(const struct loopback_request *request, struct loopback_reply *ret_reply, struct err *ret_err)
+bool loopback_split(const char *url, char ret_host[LOOPBACK_HOST], char ret_port[LOOPBACK_PORT])
 {
-    struct talk talk = {.fd = -1, .deadline_us = clock_mono_us() + request->timeout_ms * US_PER_MS, .err = ret_err};
-    AUTO_BUF struct buf bytes = BUF_INIT(LOOPBACK_REPLY_MAX);
-    struct loopback_reply reply = {.body = BUF_INIT(LOOPBACK_REPLY_MAX)};
-    bool ok = open_connection(&talk, request->address) && send_request(&talk, request) && read_all(&talk, &bytes);
+    const char *end, *colon;
 
-    if (talk.fd >= 0)
-        (void)close(talk.fd);
-    if (!ok)
-        return false;
-    if (!read_reply(&bytes, &reply)) {
-        buf_release(&reply.body);
-        return fail(&talk, "bad_reply", "the answer is not whole");
+    if (strncmp(url, "http://", 7) == 0)
+        url += 7;
+    end = url + strcspn(url, "/");
+    colon = memrchr(url, ':', (size_t)(end - url));
+    if (colon && memchr(colon, ']', (size_t)(end - colon)))
+        colon = NULL; /* within an IPv6 address */
+    (void)snprintf(ret_port, LOOPBACK_PORT, "%.*s", colon ? (int)(end - colon - 1) : 2, colon ? colon + 1 : "80");
+    end = colon ? colon : end;
+    if (*url == '[' && end > url && end[-1] == ']') {
+        url++;
+        end--;
     }
-    *ret_reply = reply;
-    return true;
+    if (end == url || end - url >= LOOPBACK_HOST)
+        return false;
+    (void)snprintf(ret_host, LOOPBACK_HOST, "%.*s", (int)(end - url), url);
+    return ret_port[strspn(ret_port, "0123456789")] == '\0' && *ret_port;
 }

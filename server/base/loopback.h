@@ -1,5 +1,4 @@
-/* A tiny blocking HTTP/1.1 client for a server on this machine: for `cohortd healthcheck` and `cohortd demo`, not for the world. No TLS, no
- * redirects, a connection for each request. Any thread. */
+/* A tiny HTTP/1.1 client for our own server on this machine or network: the health check and the demo. No TLS, one request a connection. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,27 +6,20 @@
 
 #include "server/base/attr.h"
 #include "server/base/buf.h"
-#include "server/base/err.h"
-
-enum { LOOPBACK_REPLY_MAX = 16 << 20 }; /* bytes, head included */
 
 struct loopback_request {
-    const char
-        *address; /* "127.0.0.1:8080", "[::1]:80"; what stands for all addresses (":80", "0.0.0.0:80", "[::]:80") is asked on loopback */
-    const char *method;        /* "GET", "POST" */
-    const char *path;          /* with its query, percent-encoded */
-    const char *authorization; /* the header's value, or NULL */
-    const char *content_type;  /* of the body, or NULL */
-    const void *body;          /* len bytes */
-    size_t len;
-    unsigned timeout_ms; /* for all of it */
+    const char *host; /* "127.0.0.1", "::1", a name */
+    const char *port;
+    const char *method;
+    const char *path;
+    const char *key;  /* sent as Basic, or NULL */
+    const char *body; /* JSON, or NULL */
+    size_t body_len;
+    unsigned timeout_ms; /* for the whole exchange */
 };
 
-struct loopback_reply {
-    unsigned status;
-    struct buf body; /* buf_release is the caller's */
-};
-
-/* Sends the request and reads the whole answer. False, with *ret_err telling why (code "unreachable", "timeout" or "bad_reply"), when there is none;
- * an answer of any status is true. */
-bool loopback_ask(const struct loopback_request *request, struct loopback_reply *ret_reply, struct err *ret_err) MUST_CHECK;
+/* Sends it and reads the answer's status; *ret_answer gets what came, head and body, as far as it fits. False: no answer in time. Blocks. */
+bool loopback_send(const struct loopback_request *request, unsigned *ret_status, struct buf *ret_answer) MUST_CHECK;
+/* Splits "http://host:port/…" or "host:port" into host and port (without brackets, 80 when none). False: it is no such text, or too long. */
+enum { LOOPBACK_HOST = 256, LOOPBACK_PORT = 8 };
+bool loopback_split(const char *url, char ret_host[LOOPBACK_HOST], char ret_port[LOOPBACK_PORT]) MUST_CHECK;
