@@ -59,6 +59,10 @@ $(BUILD)/db/migrate.o: $(BUILD)/gen/migrations.inc
 $(BUILD)/gen/migrations.inc: $(MIGRATIONS) scripts/embed
 	@mkdir -p $(@D)
 	scripts/embed $(MIGRATIONS) > $@.tmp && mv $@.tmp $@
+$(BUILD)/api/templates.o: $(BUILD)/gen/templates.inc
+$(BUILD)/gen/templates.inc: api/templates.json scripts/embed
+	@mkdir -p $(@D)
+	scripts/embed $< > $@.tmp && mv $@.tmp $@
 
 # Unit tests: tests/unit/LAYER/test_NAME.c is linked with what its layer may use.
 .SECONDEXPANSION:
@@ -110,7 +114,7 @@ lint: ## install what is missing, then every check-…: a script of that name in
 $(CHECKS): check-%: scripts/lint/%
 	@BUILD=$(BUILD) $<
 check-globals: all
-check-analyze: $(BUILD)/gen/migrations.inc
+check-analyze: $(BUILD)/gen/migrations.inc $(BUILD)/gen/templates.inc
 
 format: ## lay the C out as check-format wants it
 	@scripts/lint/format -i

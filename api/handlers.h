@@ -34,6 +34,7 @@ enum handled api_member_list(struct call *c);
 enum handled api_member_read(struct call *c);
 enum handled api_segment_changes(struct call *c);
 enum handled api_changes(struct call *c);
+enum handled api_template_list(struct call *c);
 
 enum handled api_profile_read(struct call *c);
 enum handled api_profile_segments(struct call *c);

@@ -45,6 +45,7 @@ static const struct route rows[] = {
     {"POST", "/v1/segments/{key}/verify", api_segment_verify, READ_LONG, "", BODY_NONE, NULL},
     {"GET", "/v1/segments/{key}/dependents", api_segment_dependents, READ_QUICK, "", BODY_NONE, NULL},
     {"GET", "/v1/changes", api_changes, READ_QUICK, "segment after limit wait", BODY_NONE, NULL},
+    {"GET", "/v1/templates", api_template_list, READ_QUICK, "", BODY_NONE, NULL},
 
     {"POST", "/v1/profiles/segments", api_profiles_segments, READ_QUICK, "", BODY_JSON, NULL},
     {"GET", "/v1/profiles/{user_id}", api_profile_read, READ_QUICK, "", BODY_NONE, NULL},
