@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "segment/segment.h"
+#include "segment/segment_why.h"
 #include "server/base/instant.h"
 
 enum {
@@ -187,6 +188,7 @@ struct segment {
     const char *timezone;
     struct node *root;
     size_t n_nodes;
+    struct segment_node *nodes;
     struct segment_pattern *patterns;
     size_t n_patterns;
     struct segment_depends depends;
@@ -197,5 +199,6 @@ void *segment_alloc(struct segment *segment, size_t size);
 /* The array of n items of size grown by one, zeroed; arrays grow by powers of two. */
 void *segment_push(struct segment *segment, void *items, size_t n, size_t size);
 
-/* Fills segment->depends from its tree. */
+/* Fills segment->depends, and segment->nodes, from its tree. */
 void segment_find_depends(struct segment *segment);
+void segment_list_nodes(struct segment *segment);

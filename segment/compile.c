@@ -174,8 +174,8 @@ static bool compile(struct compiler *compiler, enum segment_head head)
 {
     AUTO_BUF struct buf condition = BUF_INIT(SQL_TEXT_MAX);
 
-    compiler->out = &condition;
-    if (!emit_condition(compiler, compiler->segment->root))
+    compiler->out = head == HEAD_WHY ? &compiler->sql->text : &condition;
+    if (!(head == HEAD_WHY ? emit_why(compiler) : emit_condition(compiler, compiler->segment->root)))
         return false;
     compiler->out = &compiler->sql->text;
     emit_head(compiler, head, buf_text(&condition));
@@ -192,6 +192,7 @@ bool segment_compile(const struct segment *segment, enum segment_head head, enum
     struct compiler compiler = {
         .sql = &sql,
         .segment = segment,
+        .now = "$1",
         .laterals = BUF_INIT(SQL_TEXT_MAX),
         .reference = reference,
         .lookup = lookup,

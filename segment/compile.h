@@ -23,6 +23,7 @@ struct compiler {
     const struct segment *segment; /* whose tree it is now: its time zone */
     struct buf laterals;           /* of the inlined segments, each after those that it refers to */
     VEC(struct inlined) inlined;
+    const char *now; /* T as an expression: $1, or a later instant that is tried */
     size_t n_aliases;
     size_t depth; /* of references */
     enum segment_reference reference;
@@ -71,14 +72,28 @@ void emit_names(struct compiler *compiler, const struct names *names);
 /* The window's ends as tests of e.ts, each beginning with AND. */
 void emit_window_begin(struct compiler *compiler, const struct window *window);
 void emit_window_end(struct compiler *compiler, const struct window *window);
+/* The name that date_trunc has for the period. */
+const char *compile_period(enum segment_period period);
 /* An instant of the profile p, null when missing. */
 void emit_person_date(struct compiler *compiler, const struct person_date *date);
+/* FROM … WHERE …: the events e that the measure is of, and for a path with [] each of its values, which is *ret_value. */
+void emit_events(struct compiler *compiler, const struct node *node, char ret_value[VALUE_SQL]);
+/* FROM the measured values m.v, each taken once: of a path, or the instant of the event. */
+void emit_values(struct compiler *compiler, const struct node *node);
 void emit_event(struct compiler *compiler, const struct node *node);
 
 /* compile_sequence.c */
+
+/* FROM … WHERE …: the last events (name_id, ts, received_at, message_id) of the chains that make the sequence true. */
+void emit_chains(struct compiler *compiler, const struct node *node);
 void emit_sequence(struct compiler *compiler, const struct node *node);
 
 /* compile_condition.c: a condition of the profile p. False when inlined references pass a limit. */
 bool emit_condition(struct compiler *compiler, const struct node *node) MUST_CHECK;
+/* How many parts of a some hold, or the points of a score. */
+bool emit_sum(struct compiler *compiler, const struct node *node) MUST_CHECK;
+void emit_consent_state(struct compiler *compiler, const struct node *node);
+/* compile_why.c: SELECT … for the profile $3, a row for each node: see segment_why.h. */
+bool emit_why(struct compiler *compiler) MUST_CHECK;
 /* compile.c: what stands for a reference to another segment. */
 bool emit_reference(struct compiler *compiler, const struct node *node) MUST_CHECK;

@@ -58,12 +58,8 @@ static bool emit_joined(struct compiler *compiler, const struct node *node, cons
     return true;
 }
 
-/* some and score: a sum over those parts that hold, compared. */
-static bool emit_sum(struct compiler *compiler, const struct node *node)
+bool emit_sum(struct compiler *compiler, const struct node *node)
 {
-    emit(compiler, "(SELECT ");
-    emit_comparators(compiler, "m.n", &node->tests);
-    emit(compiler, " FROM (SELECT ");
     for (size_t i = 0; i < node->n_parts; i++) {
         emit(compiler, "%sCASE WHEN ", i ? " + " : "");
         if (!emit_condition(compiler, node->parts[i]))
@@ -73,6 +69,16 @@ static bool emit_sum(struct compiler *compiler, const struct node *node)
         else
             emit(compiler, " THEN 1 ELSE 0 END");
     }
+    return true;
+}
+
+static bool emit_compared_sum(struct compiler *compiler, const struct node *node)
+{
+    emit(compiler, "(SELECT ");
+    emit_comparators(compiler, "m.n", &node->tests);
+    emit(compiler, " FROM (SELECT ");
+    if (!emit_sum(compiler, node))
+        return false;
     emit(compiler, " AS n OFFSET 0) m)");
     return true;
 }
@@ -95,7 +101,7 @@ static void emit_last_seen_test(struct compiler *compiler, const struct test *te
         emit_seen_exists(compiler, test->operands->text[0] == 't' ? "" : "NOT ", "");
         return;
     case OP_WITHIN_LAST:
-        buf_addf(&bounds, " AND e.ts > $1 - make_interval(secs => $%zu)", param_seconds(compiler, test->operands->us));
+        buf_addf(&bounds, " AND e.ts > %s - make_interval(secs => $%zu)", compiler->now, param_seconds(compiler, test->operands->us));
         emit_seen_exists(compiler, "", buf_text(&bounds));
         return;
     case OP_WITHIN_NEXT: /* it is never after T */
@@ -147,15 +153,19 @@ static void emit_identified(struct compiler *compiler, const struct node *node)
     emit(compiler, ")");
 }
 
+void emit_consent_state(struct compiler *compiler, const struct node *node)
+{
+    emit(compiler, "coalesce((SELECT c.state FROM consent c WHERE c.profile_id = p.profile_id AND c.channel = $%zu), 'unknown')",
+         param_text(compiler, node->key));
+}
+
 static void emit_consent(struct compiler *compiler, const struct node *node)
 {
     emit(compiler, "(SELECT ");
     emit_plain_tests(compiler, "m.state", &node->tests, false);
-    emit(
-        compiler,
-        " FROM (SELECT coalesce((SELECT c.state FROM consent c WHERE c.profile_id = p.profile_id AND c.channel = $%zu), 'unknown') AS state"
-        " OFFSET 0) m)",
-        param_text(compiler, node->key));
+    emit(compiler, " FROM (SELECT ");
+    emit_consent_state(compiler, node);
+    emit(compiler, " AS state OFFSET 0) m)");
 }
 
 static void emit_bucket(struct compiler *compiler, const struct node *node)
@@ -176,7 +186,7 @@ bool emit_condition(struct compiler *compiler, const struct node *node)
         return emit_condition(compiler, node->parts[0]);
     case NODE_SOME:
     case NODE_SCORE:
-        return emit_sum(compiler, node);
+        return emit_compared_sum(compiler, node);
     case NODE_EVENT:
         emit_event(compiler, node);
         return true;

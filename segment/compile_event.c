@@ -45,7 +45,7 @@ void emit_person_date(struct compiler *compiler, const struct person_date *date)
     BUG("no such date");
 }
 
-static const char *period_name(enum segment_period period)
+const char *compile_period(enum segment_period period)
 {
     switch (period) {
     case PERIOD_DAY:
@@ -64,7 +64,7 @@ static const char *period_name(enum segment_period period)
 
 static void emit_period_start(struct compiler *compiler, const struct window *window, int shift)
 {
-    emit(compiler, "(SELECT period_start($1, '%s', %d, $%zu))", period_name(window->period), shift, param_zone(compiler));
+    emit(compiler, "(SELECT period_start(%s, '%s', %d, $%zu))", compiler->now, compile_period(window->period), shift, param_zone(compiler));
 }
 
 void emit_window_begin(struct compiler *compiler, const struct window *window)
@@ -73,7 +73,7 @@ void emit_window_begin(struct compiler *compiler, const struct window *window)
     case WINDOW_EVER:
         return;
     case WINDOW_LAST:
-        emit(compiler, " AND e.ts > $1 - make_interval(secs => $%zu)", param_seconds(compiler, window->last_us));
+        emit(compiler, " AND e.ts > %s - make_interval(secs => $%zu)", compiler->now, param_seconds(compiler, window->last_us));
         return;
     case WINDOW_FIXED:
         if (!window->has_from)
@@ -101,7 +101,7 @@ void emit_window_end(struct compiler *compiler, const struct window *window)
         return;
     case WINDOW_LAST:
         if (window->skip_us)
-            emit(compiler, " AND e.ts <= $1 - make_interval(secs => $%zu)", param_seconds(compiler, window->skip_us));
+            emit(compiler, " AND e.ts <= %s - make_interval(secs => $%zu)", compiler->now, param_seconds(compiler, window->skip_us));
         return;
     case WINDOW_FIXED:
         if (!window->has_to)
@@ -143,8 +143,7 @@ static void emit_picked(struct compiler *compiler, const struct node *node)
     emit(compiler, "e.ts%s, e.received_at%s, e.message_id%s LIMIT 1) e", desc, desc, desc);
 }
 
-/* FROM … WHERE …: the events that the measure is of, and for a path with [] each of its values, which is *ret_value. */
-static void emit_events(struct compiler *compiler, const struct node *node, char ret_value[VALUE_SQL])
+void emit_events(struct compiler *compiler, const struct node *node, char ret_value[VALUE_SQL])
 {
     emit(compiler, " FROM ");
     if (node->pick == PICK_NONE)
@@ -237,8 +236,7 @@ static void emit_count(struct compiler *compiler, const struct node *node)
     emit(compiler, " LIMIT $%zu) n)", sql_number(compiler->sql, SQL_INT, bound));
 }
 
-/* The measured values m.v, each taken once: of a path, or the instant of the event. */
-static void emit_values(struct compiler *compiler, const struct node *node)
+void emit_values(struct compiler *compiler, const struct node *node)
 {
     AUTO_BUF struct buf events = BUF_INIT(SQL_TEXT_MAX);
     struct buf *out = compiler->out;

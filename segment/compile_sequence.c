@@ -120,12 +120,12 @@ static void emit_match(struct compiler *compiler, const struct chain *chain, con
 
 /* The events of all steps, each with what it matches (m0 …) and its texts for `same` (x0 …). The window's begin bounds them all, as an absent
  * event counts after another only; its end bounds them unless an absent looks beyond it. */
-static void emit_events(struct compiler *compiler, const struct chain *chain)
+static void emit_step_events(struct compiler *compiler, const struct chain *chain)
 {
     const struct node *node = chain->node;
     char value[VALUE_SQL];
 
-    emit(compiler, "SELECT e.ts, e.received_at, e.message_id");
+    emit(compiler, "SELECT e.name_id, e.ts, e.received_at, e.message_id");
     for (size_t i = 0; i < node->n_steps; i++) {
         emit(compiler, ", ");
         emit_match(compiler, chain, &node->steps[i]);
@@ -153,16 +153,16 @@ static void emit_grouped(struct compiler *compiler, const struct chain *chain)
 
     if (!chain->n_same) {
         emit(compiler, "SELECT *, m0 AS f FROM (");
-        emit_events(compiler, chain);
+        emit_step_events(compiler, chain);
         emit(compiler, ") r");
         return;
     }
     if (cross) {
         emit(compiler, "WITH r AS MATERIALIZED (");
-        emit_events(compiler, chain);
+        emit_step_events(compiler, chain);
         emit(compiler, ") ");
     }
-    emit(compiler, "SELECT r.ts, r.received_at, r.message_id, r.m0, r.m0");
+    emit(compiler, "SELECT r.name_id, r.ts, r.received_at, r.message_id, r.m0, r.m0");
     for (size_t i = 0; cross && i < chain->n_same; i++)
         emit(compiler, " AND r.x%zu IS NOT DISTINCT FROM k.x%zu", i, i);
     emit(compiler, " AS f");
@@ -179,7 +179,7 @@ static void emit_grouped(struct compiler *compiler, const struct chain *chain)
     emit(compiler, " FROM ");
     if (!cross) {
         emit(compiler, "(");
-        emit_events(compiler, chain);
+        emit_step_events(compiler, chain);
         emit(compiler, ") r");
         return;
     }
@@ -264,13 +264,13 @@ static void emit_link(struct compiler *compiler, const struct chain *chain, size
     emit_frame(compiler, chain, "");
 }
 
-void emit_sequence(struct compiler *compiler, const struct node *node)
+void emit_chains(struct compiler *compiler, const struct node *node)
 {
     const struct step *last = &node->steps[node->n_steps - 1];
     struct chain chain;
 
     make_chain(node, &chain);
-    emit(compiler, "EXISTS (SELECT FROM (");
+    emit(compiler, " FROM (");
     emit_link(compiler, &chain, chain.n - 1);
     emit(compiler, ") c WHERE t%zu IS NOT NULL", chain.n - 1);
     if (node->span_us)
@@ -278,10 +278,16 @@ void emit_sequence(struct compiler *compiler, const struct node *node)
     if (last->absent && last->for_us) {
         size_t length = param_seconds(compiler, last->for_us);
 
-        emit(compiler, " AND ts <= $1 - make_interval(secs => $%zu) AND (gone IS NULL OR gone > ts + make_interval(secs => $%zu))", length,
-             length);
+        emit(compiler, " AND ts <= %s - make_interval(secs => $%zu) AND (gone IS NULL OR gone > ts + make_interval(secs => $%zu))",
+             compiler->now, length, length);
     } else if (last->absent) {
         emit(compiler, " AND gone IS NULL");
     }
+}
+
+void emit_sequence(struct compiler *compiler, const struct node *node)
+{
+    emit(compiler, "EXISTS (SELECT");
+    emit_chains(compiler, node);
     emit(compiler, " OFFSET 0)");
 }

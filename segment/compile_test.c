@@ -114,8 +114,8 @@ static void emit_anniversary(struct compiler *compiler, const char *instant, int
 {
     size_t zone = param_zone(compiler);
 
-    emit(compiler, "anniversary_in((%s AT TIME ZONE $%zu)::date, (SELECT ($1 AT TIME ZONE $%zu)::date), $%zu)", instant, zone, zone,
-         sql_number(compiler->sql, SQL_INT, days_us / (86400 * INT64_C(1000000))));
+    emit(compiler, "anniversary_in((%s AT TIME ZONE $%zu)::date, (SELECT (%s AT TIME ZONE $%zu)::date), $%zu)", instant, zone,
+         compiler->now, zone, sql_number(compiler->sql, SQL_INT, days_us / (86400 * INT64_C(1000000))));
 }
 
 void emit_instant_test(struct compiler *compiler, const char *instant, const struct test *test)
@@ -132,10 +132,12 @@ void emit_instant_test(struct compiler *compiler, const char *instant, const str
         emit_moment(compiler, &operand->moment);
         return;
     case OP_WITHIN_LAST:
-        emit(compiler, "(%s > $1 - make_interval(secs => $%zu) AND %s <= $1)", instant, param_seconds(compiler, operand->us), instant);
+        emit(compiler, "(%s > %s - make_interval(secs => $%zu) AND %s <= %s)", instant, compiler->now, param_seconds(compiler, operand->us),
+             instant, compiler->now);
         return;
     case OP_WITHIN_NEXT:
-        emit(compiler, "(%s > $1 AND %s <= $1 + make_interval(secs => $%zu))", instant, instant, param_seconds(compiler, operand->us));
+        emit(compiler, "(%s > %s AND %s <= %s + make_interval(secs => $%zu))", instant, compiler->now, instant, compiler->now,
+             param_seconds(compiler, operand->us));
         return;
     case OP_ANNIVERSARY_IN:
         emit_anniversary(compiler, instant, operand->us);

@@ -77,6 +77,7 @@ bool segment_parse(const char *text, size_t len, const char *timezone, struct se
     if (!parse_document(segment, len, err))
         return false;
     segment_find_depends(segment);
+    segment_list_nodes(segment);
     *ret_segment = segment;
     segment = NULL;
     return true;

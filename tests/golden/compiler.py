@@ -49,7 +49,7 @@ class Compiler:
 
 
 def as_text(definition):
-    return definition if isinstance(definition, str) else dumps(definition)
+    return definition.replace("\n", " ") if isinstance(definition, str) else dumps(definition)
 
 
 class Store:
