@@ -12,3 +12,6 @@
  *
  * db must be connected, outside any transaction, and `keyed`; cache is the calling thread's. */
 enum db_status db_ingest(struct db *db, struct name_cache *cache, struct ingest_job *const *jobs, size_t n_jobs) MUST_CHECK;
+
+/* Tells other processes that there is something for the worker: NOTIFY cohortd_touched, in a transaction of its own (inside that of db_ingest it would halve the rate of commits). */
+enum db_status db_ingest_notify(struct db *db) MUST_CHECK;

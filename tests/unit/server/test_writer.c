@@ -1,0 +1,302 @@
+/* The queue and the writers against a real PostgreSQL: bounds, batches, jobs given back once, a database that is away, a refused batch, owners that are over, draining. */
+#include "server/writer.h"
+
+#include <check.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "db/conn.h"
+#include "db/migrate.h"
+#include "server/base/alloc.h"
+#include "server/base/log.h"
+
+/* --- Jobs --- */
+
+struct seen {
+    atomic_size_t stored;      /* jobs given back as stored, */
+    atomic_size_t unavailable; /* and not */
+    atomic_size_t calls;
+    atomic_size_t woken;
+    atomic_bool over; /* nobody waits any more */
+};
+
+static struct ingest_job *new_job(size_t n, const char *id)
+{
+    struct ingest_job *job = mem_zalloc(sizeof *job);
+
+    job->messages = mem_grow(NULL, n + 1, sizeof *job->messages);
+    for (size_t i = 0; i < n; i++) {
+        char text[64];
+        int len = snprintf(text, sizeof text, "%s %zu", id, i);
+        struct message *message = &job->messages[job->n_messages++];
+
+        *message = (struct message){.kind = MESSAGE_EVENT, .source_id = 1, .name = {.at = "Seen", .len = 4}};
+        message->user = (struct person){.external = {.at = "u", .len = 1}, .raw = id_person("user", "u", 1)};
+        message->message_id = id_hash(text, (size_t)len);
+        message->ts_us = message->own_ts_us = message->received_us = INT64_C(1790000000000000) + (int64_t)i;
+    }
+    job->bytes = 100;
+    return job;
+}
+
+static void on_stored(struct ingest_job *const *jobs, size_t n, enum ingest_result result, void *context)
+{
+    struct seen *seen = context;
+
+    atomic_fetch_add(&seen->calls, 1);
+    atomic_fetch_add(result == INGEST_STORED ? &seen->stored : &seen->unavailable, n);
+    for (size_t i = 0; i < n; i++)
+        ingest_job_free(jobs[i]);
+}
+
+static bool is_over(const struct ingest_job *job, void *context)
+{
+    struct seen *seen = context;
+
+    (void)job;
+    return atomic_load(&seen->over);
+}
+
+static void on_wake(void *context)
+{
+    struct seen *seen = context;
+
+    atomic_fetch_add(&seen->woken, 1);
+}
+
+/* Waits until a count is reached, at most 20 s. */
+static void wait_for(atomic_size_t *count, size_t n)
+{
+    int64_t until_us = clock_mono_us() + 20 * US_PER_S;
+
+    while (atomic_load(count) < n) {
+        ck_assert(clock_mono_us() < until_us);
+        (void)poll(NULL, 0, 2);
+    }
+}
+
+/* --- The queue --- */
+
+START_TEST(test_queue_takes_all_that_waits)
+{
+    struct queue *queue = queue_new(&(struct queue_limits){.messages = 10, .bytes = 1000});
+    const struct queue_limits most = {.messages = 6, .bytes = 1000};
+    struct ingest_job *jobs[3], *taken;
+
+    ck_assert_ptr_null(queue_take(queue, &most, 1));
+    for (int i = 0; i < 3; i++) {
+        jobs[i] = new_job(3, "q");
+        ck_assert(queue_put(queue, jobs[i]));
+    }
+    ck_assert(!queue_put(queue, jobs[0])); /* 12 messages */
+    taken = queue_take(queue, &most, 0);
+    ck_assert(taken == jobs[0] && taken->next == jobs[1] && !taken->next->next);
+    ck_assert_uint_eq(queue_size(queue).messages, 3);
+    queue_close(queue);
+    ck_assert(!queue_put(queue, jobs[0]));
+    ck_assert(!queue_is_done(queue));
+    ck_assert(queue_take(queue, &most, 0) == jobs[2]);
+    ck_assert(queue_is_done(queue));
+    ck_assert_ptr_null(queue_take(queue, &most, 1000000)); /* closed: does not wait */
+    queue_free(queue);
+    for (int i = 0; i < 3; i++)
+        ingest_job_free(jobs[i]);
+}
+END_TEST
+
+START_TEST(test_queue_bounds_bytes_but_takes_one_large)
+{
+    struct queue *queue = queue_new(&(struct queue_limits){.messages = 10, .bytes = 150});
+    const struct queue_limits most = {.messages = 1, .bytes = 1};
+    struct ingest_job *large = new_job(50, "large"), *other = new_job(1, "other");
+
+    large->bytes = 1000;
+    ck_assert(queue_put(queue, large));
+    ck_assert(!queue_put(queue, other));
+    ck_assert(queue_take(queue, &most, 0) == large);
+    ck_assert(queue_put(queue, other));
+    ck_assert(queue_take(queue, &most, 0) == other);
+    ck_assert_uint_eq(queue_size(queue).bytes, 0);
+    queue_free(queue);
+    ingest_job_free(large);
+    ingest_job_free(other);
+}
+END_TEST
+
+/* --- The writers --- */
+
+static const char *url(void)
+{
+    return getenv("TEST_DATABASE_URL");
+}
+
+static int64_t ask(const char *sql)
+{
+    struct db_config config = {.url = url(), .role = "test", .bare = true};
+    struct db *db = db_new(&config);
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    int64_t answer;
+
+    ck_assert_int_eq(db_connect(db), DB_OK);
+    ck_assert_int_eq(db_run_sql(db, sql, NULL, &rows), DB_OK);
+    answer = db_int(&rows, 0, 0);
+    db_free(db);
+    return answer;
+}
+
+static void begin(void)
+{
+    struct db_config config = {.url = url(), .role = "test", .bare = true};
+    struct db *db = db_new(&config);
+
+    ck_assert_int_eq(log_setup("logfmt", "error"), 0);
+    ck_assert_int_eq(db_connect(db), DB_OK);
+    ck_assert_int_ne(db_script(db, "DROP SCHEMA public CASCADE; CREATE SCHEMA public"), DB_ERROR);
+    ck_assert_int_eq(db_migrate(url()), DB_OK);
+    ck_assert_int_ne(db_script(db, "INSERT INTO source (name) VALUES ('shop')"), DB_ERROR);
+    db_free(db);
+}
+
+static struct writer *start(struct seen *seen, unsigned threads)
+{
+    struct writer_config config = {
+        .url = url(), .threads = threads, .notify = true, .stored = on_stored, .is_over = is_over, .wake_worker = on_wake, .context = seen};
+
+    return writer_start(&config);
+}
+
+START_TEST(test_many_jobs_few_commits)
+{
+    enum { JOBS = 500, EACH = 4 };
+    struct seen seen = {.stored = 0};
+    struct writer *writer = start(&seen, 2);
+    struct writer_stats stats;
+
+    for (int i = 0; i < JOBS; i++) {
+        char id[16];
+
+        (void)snprintf(id, sizeof id, "%d", i / 2); /* each twice */
+        ck_assert(writer_submit(writer, new_job(EACH, id)));
+    }
+    wait_for(&seen.stored, JOBS);
+    stats = writer_stats(writer);
+    ck_assert_uint_eq(stats.stored, JOBS * EACH / 2);
+    ck_assert_uint_eq(stats.duplicate, JOBS * EACH / 2);
+    ck_assert_uint_eq(stats.waiting_messages, 0);
+    ck_assert_uint_lt(stats.batches, JOBS / 4);
+    ck_assert(stats.connected);
+    ck_assert_uint_eq(atomic_load(&seen.calls), stats.batches);
+    wait_for(&seen.woken, stats.batches);
+    writer_stop(writer, 1000);
+    ck_assert_int_eq(ask("SELECT count(*) FROM event"), JOBS * EACH / 2);
+}
+END_TEST
+
+START_TEST(test_jobs_wait_while_the_database_is_away)
+{
+    struct seen seen = {.stored = 0};
+    struct writer *writer = start(&seen, 1);
+
+    ck_assert(writer_submit(writer, new_job(1, "before")));
+    wait_for(&seen.stored, 1);
+    /* As good as away: nobody else may connect, and those who are, are not. */
+    ck_assert_int_ge(
+        ask("SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cohortd writer') t"),
+        1);
+    for (int i = 0; i < 10; i++)
+        ck_assert(writer_submit(writer, new_job(1, "after")));
+    wait_for(&seen.stored, 11);
+    writer_stop(writer, 1000);
+    ck_assert_int_eq(ask("SELECT count(*) FROM event"), 2);
+}
+END_TEST
+
+static void *stop_it(void *writer)
+{
+    writer_stop(writer, 300);
+    return NULL;
+}
+
+START_TEST(test_what_is_over_is_dropped_and_the_rest_given_up)
+{
+    struct seen seen = {.stored = 0};
+    struct writer_config config = {
+        .url = "postgresql://app@/postgres?host=/nonexistent", .threads = 1, .stored = on_stored, .is_over = is_over, .context = &seen};
+    struct writer *writer = writer_start(&config);
+    pthread_t stopper;
+
+    ck_assert(writer_submit(writer, new_job(1, "a")));
+    atomic_store(&seen.over, true);
+    wait_for(&seen.unavailable, 1);
+    atomic_store(&seen.over, false);
+    for (int i = 0; i < 3; i++)
+        ck_assert(writer_submit(writer, new_job(1, "b")));
+    ck_assert_int_eq(pthread_create(&stopper, NULL, stop_it, writer), 0);
+    wait_for(&seen.unavailable, 4);
+    ck_assert_int_eq(pthread_join(stopper, NULL), 0);
+    ck_assert_uint_eq(atomic_load(&seen.stored), 0);
+}
+END_TEST
+
+START_TEST(test_stop_stores_what_waits)
+{
+    enum { JOBS = 300 };
+    struct seen seen = {.stored = 0};
+    struct writer *writer = start(&seen, 1);
+
+    for (int i = 0; i < JOBS; i++) {
+        char id[16];
+
+        (void)snprintf(id, sizeof id, "%d", i);
+        ck_assert(writer_submit(writer, new_job(5, id)));
+    }
+    writer_stop(writer, 10000);
+    ck_assert_uint_eq(atomic_load(&seen.stored), JOBS);
+    ck_assert_int_eq(ask("SELECT count(*) FROM event"), JOBS * 5);
+}
+END_TEST
+
+START_TEST(test_others_hear_of_it)
+{
+    struct seen seen = {.stored = 0};
+    struct db_config config = {.url = url(), .role = "listener", .bare = true};
+    struct db *db = db_new(&config);
+    struct writer *writer = start(&seen, 1);
+    char channel[64] = "";
+
+    ck_assert_int_eq(db_connect(db), DB_OK);
+    ck_assert_int_eq(db_run_sql(db, "LISTEN cohortd_touched", NULL, NULL), DB_OK);
+    ck_assert(writer_submit(writer, new_job(1, "a")));
+    ck_assert_int_eq(db_wait_notify(db, -1, 5000, channel, sizeof channel), DB_OK);
+    ck_assert_str_eq(channel, "cohortd_touched");
+    writer_stop(writer, 1000);
+    db_free(db);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("writer");
+    TCase *queue = tcase_create("queue"), *writer = tcase_create("writer");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_test(queue, test_queue_takes_all_that_waits);
+    tcase_add_test(queue, test_queue_bounds_bytes_but_takes_one_large);
+    suite_add_tcase(suite, queue);
+    tcase_set_timeout(writer, 60);
+    tcase_add_checked_fixture(writer, begin, NULL);
+    tcase_add_test(writer, test_many_jobs_few_commits);
+    tcase_add_test(writer, test_jobs_wait_while_the_database_is_away);
+    tcase_add_test(writer, test_what_is_over_is_dropped_and_the_rest_given_up);
+    tcase_add_test(writer, test_stop_stores_what_waits);
+    tcase_add_test(writer, test_others_hear_of_it);
+    suite_add_tcase(suite, writer);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
