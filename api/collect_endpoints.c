@@ -1,6 +1,6 @@
 /* The paths that events come in on. The one idea: a call walks through three steps, whichever thread it is on: whose key is it, is the body one, what
  * messages are in it; and then the job is the writers', who answer after the commit. A small body makes all steps on the loop thread; a large one, or an
- * unknown key, is taken up again on a query thread. 200 is sent by job_done and nowhere else. */
+ * unknown key, is taken up again on a query thread. 200 is sent by api_ingest_done and nowhere else. */
 #include <string.h>
 
 #include "api/auth.h"
@@ -10,22 +10,29 @@
 
 enum { LOOP_BODY_MAX = 64 << 10 /* bytes scanned on the loop thread: about 0.1 ms */ };
 
-static void job_done(struct ingest_job *job, enum ingest_result result)
+void api_ingest_done(struct ingest_job *const *jobs, size_t n, enum ingest_result result)
 {
     static const char success[] = "{\"success\":true}";
-    struct call *c = job->owner;
-    struct request *rq = c->rq;
+    struct request **rqs AUTO_FREE = mem_alloc(n * sizeof(struct request *));
 
-    ingest_job_free(job);
-    switch (result) {
-    case INGEST_STORED:
-        reply_static(rq, 200, "application/json", success, sizeof success - 1);
-        break;
-    case INGEST_UNAVAILABLE:
-        (void)answer_problem(c, PROBLEM_UNAVAILABLE, NULL);
-        break;
+    for (size_t i = 0; i < n; i++) {
+        struct call *c = jobs[i]->owner;
+
+        rqs[i] = c->rq;
+        if (result == INGEST_STORED)
+            reply_static(c->rq, 200, "application/json", success, sizeof success - 1);
+        else
+            (void)answer_problem(c, PROBLEM_UNAVAILABLE, NULL);
+        ingest_job_free(jobs[i]);
     }
-    request_finish(rq);
+    request_finish_many(rqs, n);
+}
+
+bool api_ingest_is_over(const struct ingest_job *job)
+{
+    const struct call *c = job->owner;
+
+    return request_is_over(c->rq);
 }
 
 /* An SDK in a browser or an app sends without a secret of its own and says who it is by Origin or by no user agent of a server library; then the
@@ -50,7 +57,6 @@ static enum handled submit(struct call *c, const char *type)
 
     if (!collect_build(&c->collect, &how, &job, &err))
         return answer_problem(c, PROBLEM_BAD_BODY, &err);
-    job->done = job_done;
     job->owner = c;
     if (c->ports->ingest(c->ports->app, job))
         return HANDLED_LENT;

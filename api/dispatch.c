@@ -260,13 +260,20 @@ static void expired(struct request *rq, void *context)
     (void)answer_problem(c, PROBLEM_TIMEOUT, NULL);
 }
 
+static enum problem body_problem(const char *code)
+{
+    if (strcmp(code, "overloaded") == 0)
+        return PROBLEM_OVERLOADED;
+    return strcmp(code, "body_too_large") == 0 ? PROBLEM_BODY_TOO_LARGE : PROBLEM_BAD_ENCODING;
+}
+
 static void bad_body(struct request *rq, void *context, const char *code, const char *detail)
 {
     struct err err = ERR_INIT;
 
     (void)context;
     (void)err_set(&err, code, "", "%s", detail);
-    (void)answer_problem(request_state(rq), strcmp(code, "body_too_large") == 0 ? PROBLEM_BODY_TOO_LARGE : PROBLEM_BAD_ENCODING, &err);
+    (void)answer_problem(request_state(rq), body_problem(code), &err);
 }
 
 static void done(struct request *rq, void *context, unsigned status, int64_t took_us)

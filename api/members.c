@@ -1,21 +1,21 @@
-/* Members of a segment: pages, streams, one person. The one idea: a page is one snapshot of its own, a stream is one snapshot as a whole, read in batches
- * so that memory stays constant however many members there are. A stream's request is finished before its body is written, so what the body needs is
- * copied before. */
+/* Members of a segment: pages, streams, one person. The one idea: a page is one snapshot of its own, a stream is one snapshot as a whole.
+ * A stream's request is finished before its body is written, so what the body needs is copied before, and the call is not touched after.
+ * Lists are not changed here. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/member_text.h"
 #include "api/page.h"
 #include "api/person.h"
 #include "api/segment_json.h"
-#include "db/member.h"
 #include "server/base/alloc.h"
 
-enum { TRAITS_MAX = 20, BATCH = 500, PIECE_MAX = 64 << 10 };
+enum { TRAITS_MAX = 20 };
 
 /* ?fields=email,plan: the traits to give. */
 struct fields {
-    char *text; /* owned; commas made NUL */
+    char *text; /* owned; its commas are made NUL */
     const char *names[TRAITS_MAX];
     size_t n;
 };
@@ -46,19 +46,6 @@ static bool fields_read(struct call *c, struct fields *fields)
     return false;
 }
 
-static void put_member(struct json_out *out, const struct member_row *row)
-{
-    json_open(out, '{');
-    json_add_text(out, "user_id", row->user_id);
-    json_add_text(out, "anonymous_id", row->anonymous_id);
-    json_add_instant(out, "entered_at", row->entered_us);
-    if (row->traits)
-        json_add_raw(out, "traits", row->traits);
-    json_close(out, '}');
-}
-
-/* --- A page --- */
-
 static enum handled answer_page(struct call *c, const struct page *page, const struct db_rows *segment_rows, const struct db_rows *rows)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
@@ -73,7 +60,7 @@ static enum handled answer_page(struct call *c, const struct page *page, const s
     for (size_t i = 0; i < shown; i++) {
         struct member_row row = db_member_row(rows, i);
 
-        put_member(&out, &row);
+        member_put(&out, &row);
         id_print(&row.profile_id, place);
     }
     json_close(&out, ']');
@@ -84,141 +71,48 @@ static enum handled answer_page(struct call *c, const struct page *page, const s
     return answer_json(c, 200, &text);
 }
 
-/* --- A stream --- */
-
-struct export
+static bool write_stream(void *context, const char *bytes, size_t len)
 {
-    struct db *db;
-    struct stream *stream;
-    enum answer_type type;
-    char *key; /* owned */
-    struct member_query query;
-};
-
-static void put_csv_text(struct buf *line, const char *text)
-{
-    bool quote = text && text[strcspn(text, ",\"\r\n")];
-
-    if (quote)
-        buf_add_char(line, '"');
-    for (; text && *text; text++) {
-        if (*text == '"')
-            buf_add_char(line, '"');
-        buf_add_char(line, *text);
-    }
-    if (quote)
-        buf_add_char(line, '"');
-}
-
-/* A trait in CSV: a string's text, else its JSON. */
-static void put_csv_trait(struct buf *line, struct json value)
-{
-    char *text AUTO_FREE = value.type == JSON_T_STRING ? json_text(value) : mem_strndup(value.at ? value.at : "", value.at ? value.len : 0);
-
-    put_csv_text(line, value.type == JSON_T_NULL ? "" : text);
-}
-
-static void put_csv_row(struct buf *text, const struct export *export, const struct member_row *row)
-{
-    char entered[INSTANT_TEXT];
-    struct json traits = {.type = JSON_T_OBJECT, .at = row->traits, .len = row->traits ? strlen(row->traits) : 0};
-
-    instant_print(row->entered_us, entered);
-    put_csv_text(text, row->user_id);
-    buf_add_char(text, ',');
-    put_csv_text(text, row->anonymous_id);
-    buf_addf(text, ",%s", entered);
-    for (size_t i = 0; i < export->query.n_traits; i++) {
-        buf_add_char(text, ',');
-        put_csv_trait(text, row->traits ? json_get(traits, export->query.traits[i]) : JSON_NONE);
-    }
-    buf_add_text(text, "\r\n");
-}
-
-static void put_csv_head(struct buf *text, const struct export *export)
-{
-    buf_add_text(text, "user_id,anonymous_id,entered_at");
-    for (size_t i = 0; i < export->query.n_traits; i++) {
-        buf_add_char(text, ',');
-        put_csv_text(text, export->query.traits[i]);
-    }
-    buf_add_text(text, "\r\n");
-}
-
-static bool write_rows(const struct export *export, const struct db_rows *rows)
-{
-    AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
-
-    for (size_t i = 0; i < db_rows_count(rows); i++) {
-        struct member_row row = db_member_row(rows, i);
-        struct json_out out = JSON_OUT(&text);
-
-        if (export->type == TYPE_CSV) {
-            put_csv_row(&text, export, &row);
-        } else {
-            put_member(&out, &row);
-            buf_add_char(&text, '\n');
-        }
-        if (text.len > PIECE_MAX && !stream_write(export->stream, text.data, text.len))
-            return false;
-        if (text.len > PIECE_MAX)
-            buf_clear(&text);
-    }
-    return !text.len || stream_write(export->stream, text.data, text.len);
-}
-
-/* Writes the whole segment; false: the client or the database is gone. */
-static bool write_all(struct export *export)
-{
-    AUTO_BUF struct buf head = BUF_INIT(PIECE_MAX);
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum db_status status;
-
-    if (export->type == TYPE_CSV)
-        put_csv_head(&head, export);
-    if (head.len && !stream_write(export->stream, head.data, head.len))
-        return false;
-    while ((status = db_member_more(export->db, &export->query, &rows)) == DB_OK) {
-        if (!write_rows(export, &rows))
-            return false;
-        export->query.after = db_member_row(&rows, db_rows_count(&rows) - 1).profile_id;
-        if (db_rows_count(&rows) < BATCH)
-            return true;
-    }
-    return status == DB_NONE;
+    return stream_write(context, bytes, len);
 }
 
 /* Begins the answer; the request and the call are gone after. */
-static void begin_stream(struct call *c, struct export *export, const struct segment_row *segment)
+static struct stream *begin_stream(struct call *c, const struct segment_row *segment)
 {
     struct request *rq = c->rq;
     char as_of[INSTANT_TEXT] = "";
+    struct stream *stream;
 
     if (segment->as_of_us != INSTANT_NONE)
         instant_print(segment->as_of_us, as_of);
     reply_header(rq, "Cohortd-As-Of", as_of);
     reply_header(rq, "Cohortd-State", segment_state(segment));
-    export->stream = reply_stream(rq, 200, export->type == TYPE_CSV ? "text/csv; charset=utf-8" : "application/x-ndjson");
+    stream = reply_stream(rq, 200, c->type == TYPE_CSV ? "text/csv; charset=utf-8" : "application/x-ndjson");
     request_finish(rq);
+    return stream;
 }
 
-static enum handled stream_members(struct call *c, struct fields *fields)
+static enum handled stream_members(struct call *c, const struct fields *fields)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct export export = {.db = c->db, .type = c->type, .key = mem_strdup(call_param(c, 0))};
+    char *key AUTO_FREE = mem_strdup(call_param(c, 0));
+    struct member_export export = {.db = c->db,
+                                   .key = key,
+                                   .form = c->type == TYPE_CSV ? MEMBER_CSV : MEMBER_NDJSON,
+                                   .traits = fields->names,
+                                   .n_traits = fields->n,
+                                   .write = write_stream};
     enum db_status status = db_begin(c->db, DB_REPEATABLE_READ_ONLY);
     struct segment_row segment;
 
-    export.query = (struct member_query){.key = export.key, .limit = BATCH, .traits = fields->names, .n_traits = fields->n};
     if (status == DB_OK)
-        status = db_segment_read(c->db, export.key, &rows);
+        status = db_segment_read(c->db, key, &rows);
     if (status == DB_OK) {
         segment = db_segment_row(&rows, 0);
-        begin_stream(c, &export, &segment);
-        stream_end(export.stream, write_all(&export));
+        export.context = begin_stream(c, &segment);
+        stream_end(export.context, member_export_run(&export));
     }
     db_rollback(export.db);
-    free(export.key);
     return status == DB_OK ? HANDLED_LENT : answer_status(c, status);
 }
 
@@ -249,7 +143,7 @@ enum handled api_member_read(struct call *c)
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     struct json_out out = JSON_OUT(&text);
     enum db_status status = DB_NONE;
-    char as_of_text[INSTANT_TEXT];
+    char as_of[INSTANT_TEXT];
     struct member_row row;
     int64_t as_of_us;
     struct id raw;
@@ -259,8 +153,8 @@ enum handled api_member_read(struct call *c)
     if (status != DB_OK)
         return answer_status(c, status);
     row = db_member_row(&rows, 0);
-    put_member(&out, &row);
-    instant_print(as_of_us, as_of_text);
-    reply_header(c->rq, "Cohortd-As-Of", as_of_text);
+    member_put(&out, &row);
+    instant_print(as_of_us, as_of);
+    reply_header(c->rq, "Cohortd-As-Of", as_of);
     return answer_json(c, 200, &text);
 }

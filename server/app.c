@@ -18,15 +18,16 @@
 #include "server/worker.h"
 #include "server/writer.h"
 
-enum { PARKED_MAX = 10000, OPERATE_CONNECTIONS = 64 };
+enum { PARKED_MAX = 10000, OPERATE_CONNECTIONS = 64, WRITER_DRAIN_MS = 5000, AUDIT_MS = 1000 };
 
 struct app {
     const struct config *config;
+    const char *url;
     struct db_clock clock;
     struct keys *keys;
     struct query_pool *pool;
-    struct writer *writer;
     struct worker *worker;
+    struct writer *writer;
     struct notify *notify;
     struct api *api;
     struct http *operate; /* NULL: the main one serves that, too */
@@ -91,16 +92,150 @@ static void port_metrics(struct app *app, struct buf *text)
     metrics_append(&sources, text);
 }
 
-static void on_touched(void *context)
+/* --- What the parts tell each other --- */
+
+static void wake_worker(void *context)
 {
     struct app *app = context;
 
     worker_wake(app->worker);
 }
 
-static void on_change(void *context)
+static void feed_moved(void *context)
 {
     struct app *app = context;
 
     query_pool_move(app->pool);
+}
+
+static void worker_changed(void *context, int64_t max_seq)
+{
+    (void)max_seq;
+    feed_moved(context);
+}
+
+static void writer_stored(struct ingest_job *const *jobs, size_t n, enum ingest_result result, void *context)
+{
+    (void)context;
+    api_ingest_done(jobs, n, result);
+}
+
+static bool writer_is_over(const struct ingest_job *job, void *context)
+{
+    (void)context;
+    return api_ingest_is_over(job);
+}
+
+/* --- Start, in this order --- */
+
+static void start_threads(struct app *app)
+{
+    const struct config *config = app->config;
+    struct query_pool_config pool = {.url = app->url,
+                                     .clock = &app->clock,
+                                     .quick_threads = (unsigned)config->quick_threads,
+                                     .long_threads = (unsigned)config->long_threads,
+                                     .queue_max = (size_t)config->query_queue,
+                                     .parked_max = PARKED_MAX};
+    struct worker_config worker = {.url = app->url, .clock = &app->clock, .changed = worker_changed, .context = app, .audit_ms = AUDIT_MS};
+    struct writer_config writer = {.url = app->url,
+                                   .clock = &app->clock,
+                                   .threads = (unsigned)config->writers,
+                                   .waiting = {.messages = WRITER_WAITING_MESSAGES, .bytes = (size_t)config->queue_max},
+                                   .notify = true,
+                                   .stored = writer_stored,
+                                   .is_over = writer_is_over,
+                                   .wake_worker = wake_worker,
+                                   .context = app};
+    struct notify_config notify = {
+        .url = app->url, .keys = app->keys, .clock = &app->clock, .on_touched = wake_worker, .on_change = feed_moved, .context = app};
+
+    app->pool = query_pool_start(&pool);
+    app->worker = worker_start(&worker);
+    app->writer = writer_start(&writer);
+    app->notify = notify_start(&notify);
+}
+
+static struct api *make_api(struct app *app)
+{
+    const struct config *config = app->config;
+    struct ports ports = {.app = app,
+                          .ingest = port_ingest,
+                          .query = port_query,
+                          .moved = port_moved,
+                          .park = port_park,
+                          .find_key = port_find_key,
+                          .reload_keys = port_reload_keys,
+                          .not_ready = port_not_ready,
+                          .stats = port_stats,
+                          .metrics = port_metrics,
+                          .clock = &app->clock};
+    struct api_config api = {.public_url = config->public_url,
+                             .version = COHORTD_VERSION,
+                             .body_max = (size_t)config->body_max,
+                             .message_max = (size_t)config->message_max,
+                             .timeout_ms = (unsigned)config->request_timeout_s * 1000,
+                             .operate_apart = *config->operate_listen};
+
+    return api_new(&api, &ports);
+}
+
+static bool start_listeners(struct app *app)
+{
+    const struct config *config = app->config;
+    struct http_hooks hooks = api_hooks(app->api), operate_hooks = api_operate_hooks(app->api);
+    struct http_config http = {.listen = config->listen,
+                               .loops = (unsigned)config->loops,
+                               .connections = (unsigned)config->connections,
+                               .connections_per_ip = (unsigned)config->connections_per_ip,
+                               .idle_timeout_s = (unsigned)config->idle_timeout_s,
+                               .gzip_ratio_max = (size_t)config->gzip_ratio};
+    struct http_config operate = http;
+
+    operate.listen = config->operate_listen;
+    operate.loops = 1;
+    operate.connections = OPERATE_CONNECTIONS;
+    app->http = http_start(&http, &hooks);
+    if (app->http && *config->operate_listen)
+        app->operate = http_start(&operate, &operate_hooks);
+    return app->http && (app->operate || !*config->operate_listen);
+}
+
+struct app *app_start(const struct config *config, const char *url)
+{
+    struct app *app = mem_zalloc(sizeof *app);
+
+    app->config = config;
+    app->url = url;
+    app->keys = keys_new();
+    start_threads(app);
+    app->api = make_api(app);
+    if (start_listeners(app))
+        return app;
+    app_stop(app);
+    return NULL;
+}
+
+unsigned app_port(const struct app *app)
+{
+    return http_port(app->http);
+}
+
+/* --- Stop, in the reverse order --- */
+
+void app_stop(struct app *app)
+{
+    atomic_store(&app->stopping, true);
+    query_pool_release(app->pool);
+    if (app->http)
+        http_stop(app->http, (unsigned)app->config->drain_s * 1000);
+    if (app->operate)
+        http_stop(app->operate, 0);
+    notify_stop(app->notify);
+    writer_stop(app->writer, WRITER_DRAIN_MS);
+    worker_stop(app->worker);
+    query_pool_stop(app->pool);
+    api_free(app->api);
+    keys_free(app->keys);
+    free(app);
 }

@@ -1,0 +1,122 @@
+/* Members as text. The one idea: a whole segment is written from one snapshot in batches that continue behind the last profile id, so memory stays
+ * constant however many members there are; the HTTP stream and `cohortd export` differ only in where the bytes go. */
+#include "api/member_text.h"
+
+#include <string.h>
+
+#include "server/base/alloc.h"
+#include "server/base/instant.h"
+#include "server/base/json_scan.h"
+
+enum { BATCH = 500, PIECE = 64 << 10, TEXT_MAX = 256 << 20 };
+
+void member_put(struct json_out *out, const struct member_row *row)
+{
+    json_open(out, '{');
+    json_add_text(out, "user_id", row->user_id);
+    json_add_text(out, "anonymous_id", row->anonymous_id);
+    json_add_instant(out, "entered_at", row->entered_us);
+    if (row->traits)
+        json_add_raw(out, "traits", row->traits);
+    json_close(out, '}');
+}
+
+/* RFC 4180; NULL is an empty field. */
+static void put_field(struct buf *line, const char *text)
+{
+    bool quote = text && text[strcspn(text, ",\"\r\n")];
+
+    if (quote)
+        buf_add_char(line, '"');
+    for (; text && *text; text++) {
+        if (*text == '"')
+            buf_add_char(line, '"');
+        buf_add_char(line, *text);
+    }
+    if (quote)
+        buf_add_char(line, '"');
+}
+
+/* A trait: a string's text, else its JSON; null and none are empty. */
+static void put_trait(struct buf *line, struct json value)
+{
+    char *text AUTO_FREE = NULL;
+
+    if (value.type == JSON_T_NONE || value.type == JSON_T_NULL)
+        return;
+    text = value.type == JSON_T_STRING ? json_text(value) : mem_strndup(value.at, value.len);
+    put_field(line, text);
+}
+
+static void put_csv_row(struct buf *text, const struct member_export *export, const struct member_row *row)
+{
+    struct json traits = {
+        .type = row->traits ? JSON_T_OBJECT : JSON_T_NONE, .at = row->traits, .len = row->traits ? strlen(row->traits) : 0};
+    char entered[INSTANT_TEXT];
+
+    instant_print(row->entered_us, entered);
+    put_field(text, row->user_id);
+    buf_add_char(text, ',');
+    put_field(text, row->anonymous_id);
+    buf_addf(text, ",%s", entered);
+    for (size_t i = 0; i < export->n_traits; i++) {
+        buf_add_char(text, ',');
+        put_trait(text, json_get(traits, export->traits[i]));
+    }
+    buf_add_text(text, "\r\n");
+}
+
+static void put_csv_head(struct buf *text, const struct member_export *export)
+{
+    buf_add_text(text, "user_id,anonymous_id,entered_at");
+    for (size_t i = 0; i < export->n_traits; i++) {
+        buf_add_char(text, ',');
+        put_field(text, export->traits[i]);
+    }
+    buf_add_text(text, "\r\n");
+}
+
+/* Writes what is gathered if it is worth it. */
+static bool pass_on(const struct member_export *export, struct buf *text, size_t least)
+{
+    bool ok = text->len < least || !text->len || export->write(export->context, text->data, text->len);
+
+    if (text->len >= least)
+        buf_clear(text);
+    return ok;
+}
+
+static bool write_rows(const struct member_export *export, const struct db_rows *rows, struct buf *text)
+{
+    for (size_t i = 0; i < db_rows_count(rows); i++) {
+        struct member_row row = db_member_row(rows, i);
+        struct json_out out = JSON_OUT(text);
+
+        if (export->form == MEMBER_CSV) {
+            put_csv_row(text, export, &row);
+        } else {
+            member_put(&out, &row);
+            buf_add_char(text, '\n');
+        }
+        if (!pass_on(export, text, PIECE))
+            return false;
+    }
+    return true;
+}
+
+bool member_export_run(const struct member_export *export)
+{
+    struct member_query query = {.key = export->key, .limit = BATCH, .traits = export->traits, .n_traits = export->n_traits};
+    AUTO_BUF struct buf text = BUF_INIT(TEXT_MAX);
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
+
+    if (export->form == MEMBER_CSV)
+        put_csv_head(&text, export);
+    while ((status = db_member_more(export->db, &query, &rows)) == DB_OK) {
+        if (!write_rows(export, &rows, &text))
+            return false;
+        query.after = db_member_row(&rows, db_rows_count(&rows) - 1).profile_id;
+    }
+    return status == DB_NONE && pass_on(export, &text, 0);
+}

@@ -1,0 +1,149 @@
+/* Trying a definition before it is saved. The one idea: what was evaluated is a fair sample of the population (or all of it), so an estimate is the share of
+ * those held times the population, with the 95 % interval of Wilson for a share, made narrower as the sample nears the whole (finite population).
+ * Nothing is stored, save names of events that nobody knew. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/body.h"
+#include "api/definition.h"
+#include "api/handlers.h"
+#include "db/preview.h"
+#include "server/base/alloc.h"
+
+enum { SAMPLE_MAX = 1000, BUDGET_MS = 1000, BUDGET_MAX_MS = 5000, TIMEZONE_LENGTH = 64 };
+
+#define NORMAL_95 1.959964
+
+struct wish {
+    struct definition definition;
+    char *timezone; /* owned */
+    int64_t as_of_us;
+    int64_t sample;
+    int64_t budget_ms;
+};
+
+static void wish_release(struct wish *wish)
+{
+    definition_release(&wish->definition);
+    free(wish->timezone);
+}
+
+static bool read_as_of(struct json value, int64_t *ret_us, struct err *err)
+{
+    char *text AUTO_FREE = json_text(value);
+    enum instant_form form;
+
+    if (instant_read(text, strlen(text), ret_us, &form))
+        return true;
+    return err_set(err, "bad_value", "/as_of", "must be an instant such as 2026-01-31T12:00:00Z");
+}
+
+static bool read_wish(struct json body, struct wish *wish, struct err *err)
+{
+    struct json timezone, as_of, sample, budget;
+    const struct body_field fields[] = {{"definition", MEMBER_OBJECT, &wish->definition.text},
+                                        {"timezone", MEMBER_TEXT, &timezone},
+                                        {"as_of", MEMBER_TEXT, &as_of},
+                                        {"sample", MEMBER_INT, &sample},
+                                        {"budget_ms", MEMBER_INT, &budget}};
+
+    *wish = (struct wish){.as_of_us = INSTANT_NONE, .budget_ms = BUDGET_MS};
+    if (!body_read(body, fields, ARRAY_LEN(fields), err))
+        return false;
+    if (wish->definition.text.type == JSON_T_NONE)
+        return err_set(err, "missing_member", "/definition", "there is nothing to preview");
+    wish->timezone = timezone.type == JSON_T_NONE ? mem_strdup("UTC") : body_text(timezone, "/timezone", 1, TIMEZONE_LENGTH, err);
+    wish->definition.timezone = wish->timezone;
+    if (as_of.type != JSON_T_NONE && !read_as_of(as_of, &wish->as_of_us, err))
+        return false;
+    if (sample.type != JSON_T_NONE && !body_int(sample, "/sample", 0, SAMPLE_MAX, &wish->sample, err))
+        return false;
+    return !err->code && (budget.type == JSON_T_NONE || body_int(budget, "/budget_ms", 1, BUDGET_MAX_MS, &wish->budget_ms, err));
+}
+
+static void put_sampled(void *context, const char *user_id, const char *anonymous_id)
+{
+    struct json_out *out = context;
+
+    json_open(out, '{');
+    json_add_text(out, "user_id", user_id);
+    json_add_text(out, "anonymous_id", user_id ? NULL : anonymous_id);
+    json_close(out, '}');
+}
+
+struct estimate {
+    int64_t count;
+    int64_t low;
+    int64_t high;
+};
+
+/* From k held among n seen, of about n / share in all. Who was seen is certain, on both sides. */
+static struct estimate estimate(const struct db_previewed *seen)
+{
+    double k = (double)seen->members, n = (double)seen->population, all, z2, centre, half, share;
+
+    if (seen->exact)
+        return (struct estimate){seen->members, seen->members, seen->members};
+    all = round(n / seen->share);
+    if (n < 1 || all <= n)
+        return (struct estimate){seen->members, seen->members, (int64_t)(all > n ? all - n : 0) + seen->members};
+    share = k / n;
+    z2 = NORMAL_95 * NORMAL_95 * (all - n) / (all - 1);
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n);
+    half = sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n);
+    return (struct estimate){.count = (int64_t)round(share * all),
+                             .low = (int64_t)fmax(k, floor((centre - half) * all)),
+                             .high = (int64_t)fmin(all - (n - k), ceil((centre + half) * all))};
+}
+
+static enum handled answer_preview(struct call *c, const struct db_previewed *seen, const struct buf *sample)
+{
+    AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
+    struct json_out out = JSON_OUT(&text);
+    struct estimate told = estimate(seen);
+
+    json_open(&out, '{');
+    json_add_int(&out, "count", told.count);
+    json_add_bool(&out, "exact", seen->exact);
+    json_add_int(&out, "low", told.low);
+    json_add_int(&out, "high", told.high);
+    json_add_instant(&out, "as_of", seen->as_of_us);
+    json_add_raw(&out, "sample", buf_text(sample));
+    json_close(&out, '}');
+    return answer_json(c, 200, &text);
+}
+
+enum handled api_segment_preview(struct call *c)
+{
+    CLEANUP(wish_release) struct wish wish = {.timezone = NULL};
+    AUTO_BUF struct buf sample = BUF_INIT(ANSWER_MAX);
+    struct json_out sample_out = JSON_OUT(&sample);
+    struct db_preview preview = {.member = put_sampled, .context = &sample_out};
+    struct db_previewed seen;
+    struct err err = ERR_INIT;
+    enum db_status status;
+
+    if (!read_wish(c->body, &wish, &err))
+        return answer_problem(c, PROBLEM_INVALID, &err);
+    status = definition_check(c->db, &wish.definition, &err);
+    if (status == DB_OK)
+        status = definition_check_references(c->db, &wish.definition, NULL, &err);
+    if (status == DB_NONE)
+        return answer_problem(c, PROBLEM_INVALID, &err);
+    if (status != DB_OK)
+        return answer_status(c, status);
+    preview.segment = wish.definition.segment;
+    preview.as_of_us = wish.as_of_us;
+    preview.budget_us = wish.budget_ms * US_PER_MS;
+    preview.sample = (size_t)wish.sample;
+    preview.start = id_hash(wish.definition.text.at, wish.definition.text.len);
+    json_open(&sample_out, '[');
+    status = db_preview(c->db, &preview, &seen, &err);
+    json_close(&sample_out, ']');
+    if (status == DB_OK && seen.future)
+        (void)err_set(&err, "bad_value", "/as_of", "must not be in the future");
+    if (err.code)
+        return answer_problem(c, PROBLEM_INVALID, &err);
+    return status == DB_OK ? answer_preview(c, &seen, &sample) : answer_status(c, status);
+}

@@ -1,0 +1,206 @@
+/* Previews. The one idea: profile ids are hashes, so any range of them is a fair sample; ranges are evaluated one after the other from a start that the
+ * definition decides, with the very SQL that builds use, until all are done or the time is over. All ranges see one snapshot. Ranges grow while they are
+ * quick, so a small store is counted in one or two statements. What the numbers mean (interval) is the caller's. */
+#include "db/preview.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "db/evaluate.h"
+#include "db/membership.h"
+#include "db/segment.h"
+#include "server/base/alloc.h"
+#include "server/base/vec.h"
+
+enum { FIRST_PROFILES = 500, FIRST_PARTS = 16, QUICK_US = 50000, SAMPLE_ROWS = 1000 };
+
+DB_STATEMENT(preview_frame, "", "SELECT clock_timestamp(), floor_at FROM retention");
+
+struct known {
+    char *key;
+    struct segment *segment; /* NULL: a list, or gone */
+};
+
+struct run {
+    struct db *db;
+    const struct db_preview *preview;
+    struct db_plans *plans;
+    VEC(struct known) known;
+    enum db_status status; /* of look-ups */
+    struct sql sqls[2];
+    struct db_query count;
+    struct db_query members;
+    int64_t floor_us;
+    size_t given; /* members of the sample */
+};
+
+static void run_release(struct run *run)
+{
+    db_query_close(run->db, run->plans, &run->count);
+    db_query_close(run->db, run->plans, &run->members);
+    db_plans_free(run->plans);
+    for (size_t i = 0; i < run->known.n; i++) {
+        free(run->known.at[i].key);
+        segment_free(run->known.at[i].segment);
+    }
+    vec_free(&run->known);
+    for (size_t i = 0; i < ARRAY_LEN(run->sqls); i++)
+        sql_release(&run->sqls[i]);
+}
+
+/* Definitions of segments that are referred to. */
+static const struct segment *lookup(void *context, const char *key)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    struct run *run = context;
+    struct segment *segment = NULL;
+    struct err err = ERR_INIT;
+    enum db_status status;
+
+    for (size_t i = 0; i < run->known.n; i++)
+        if (strcmp(run->known.at[i].key, key) == 0)
+            return run->known.at[i].segment;
+    status = db_segment_definition(run->db, key, &rows);
+    if (status == DB_OK && strcmp(db_text(&rows, 0, DEFINITION_KIND), "rule") == 0) {
+        const char *text = db_text(&rows, 0, DEFINITION_TEXT);
+
+        if (!segment_parse(text, strlen(text), db_text(&rows, 0, DEFINITION_TIMEZONE), &segment, &err))
+            status = DB_ERROR;
+    }
+    if (status == DB_RETRY || status == DB_ERROR)
+        run->status = status;
+    *VEC_ADD(&run->known) = (struct known){.key = mem_strdup(key), .segment = segment};
+    return segment;
+}
+
+/* Prepares both statements; outside the transaction, for names may be interned. */
+static enum db_status prepare(struct run *run, struct err *err)
+{
+    static const enum segment_head heads[] = {HEAD_COUNT, HEAD_RANGE};
+    AUTO_BUF struct buf wrapped = BUF_INIT(SQL_TEXT_MAX);
+    enum db_status status;
+
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+        if (!segment_compile(run->preview->segment, heads[i], REFERENCE_INLINE, lookup, run, &run->sqls[i], err))
+            return DB_NONE;
+    if (run->status != DB_OK)
+        return run->status;
+    status = db_query_open(run->db, run->plans, &(struct db_query_text){.sql = &run->sqls[0], .runner_types = "zzuu"}, &run->count);
+    if (status != DB_OK || !run->preview->sample)
+        return status;
+    buf_addf(&wrapped, "SELECT * FROM (%s) AS s LIMIT %d", buf_text(&run->sqls[1].text), SAMPLE_ROWS);
+    return db_query_open(run->db, run->plans,
+                         &(struct db_query_text){.sql = &run->sqls[1], .text = buf_text(&wrapped), .runner_types = "zzuu"}, &run->members);
+}
+
+/* An id that begins with these 64 bits and ends with all zeros or all ones. */
+static struct id id_of(uint64_t head, uint8_t rest)
+{
+    struct id id;
+
+    head = htobe64(head);
+    memset(id.bytes, rest, sizeof id.bytes);
+    memcpy(id.bytes, &head, sizeof head);
+    return id;
+}
+
+static enum db_status give_members(struct run *run, const struct db_previewed *previewed, const struct id *from, const struct id *to)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
+
+    db_arg_instant(&args, previewed->as_of_us);
+    db_arg_instant(&args, run->floor_us);
+    db_arg_id(&args, from);
+    db_arg_id(&args, to);
+    status = db_query_run(run->db, &run->members, &args, &rows);
+    for (size_t i = 0; status == DB_OK && i < db_rows_count(&rows) && run->given < run->preview->sample; i++, run->given++)
+        run->preview->member(run->preview->context, db_text(&rows, i, 1), db_text(&rows, i, 2));
+    return status == DB_NONE ? DB_OK : status;
+}
+
+/* Profiles whose ids begin with 64 bits from first to last, both in. */
+static enum db_status count_range(struct run *run, struct db_previewed *previewed, uint64_t first, uint64_t last)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    struct id from = id_of(first, 0), to = id_of(last, 0xff);
+    enum db_status status;
+
+    db_arg_instant(&args, previewed->as_of_us);
+    db_arg_instant(&args, run->floor_us);
+    db_arg_id(&args, &from);
+    db_arg_id(&args, &to);
+    status = db_query_run(run->db, &run->count, &args, &rows);
+    if (status != DB_OK)
+        return status;
+    previewed->members += db_int(&rows, 0, 0);
+    previewed->population += db_int(&rows, 0, 1);
+    if (run->given < run->preview->sample && db_int(&rows, 0, 0))
+        return give_members(run, previewed, &from, &to);
+    return DB_OK;
+}
+
+/* Goes once around the ids, from the start on, or until the time is over. */
+static enum db_status count_all(struct run *run, struct db_previewed *previewed)
+{
+    int64_t until_us = clock_mono_us() + run->preview->budget_us, profiles;
+    enum db_status status = db_profiles_estimate(run->db, &profiles);
+    uint64_t at, width, left = UINT64_MAX; /* ids that are left, less one */
+
+    memcpy(&at, run->preview->start.bytes, sizeof at);
+    width = UINT64_MAX / (uint64_t)(profiles / FIRST_PROFILES + FIRST_PARTS);
+    while (status == DB_OK) {
+        int64_t began_us = clock_mono_us();
+        uint64_t more = width;
+
+        more = more > left ? left : more;
+        more = more > UINT64_MAX - at ? UINT64_MAX - at : more; /* a range ends where the ids do, the next begins at 0 */
+        status = count_range(run, previewed, at, at + more);
+        previewed->exact = more == left;
+        if (previewed->exact || clock_mono_us() >= until_us)
+            break;
+        left -= more + 1;
+        at += more + 1;
+        if (clock_mono_us() - began_us < QUICK_US && width < UINT64_MAX / 2)
+            width *= 2;
+    }
+    previewed->share = previewed->exact ? 1 : 1 - (double)left / (double)UINT64_MAX;
+    return status;
+}
+
+static enum db_status inside(struct run *run, struct db_previewed *previewed)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status = db_run(run->db, &preview_frame, NULL, &rows);
+    int64_t now_us;
+
+    if (status != DB_OK)
+        return status;
+    now_us = db_instant(&rows, 0, 0);
+    run->floor_us = db_instant(&rows, 0, 1);
+    previewed->as_of_us = run->preview->as_of_us == INSTANT_NONE ? now_us : run->preview->as_of_us;
+    previewed->future = previewed->as_of_us > now_us;
+    return previewed->future ? DB_OK : count_all(run, previewed);
+}
+
+enum db_status db_preview(struct db *db, const struct db_preview *preview, struct db_previewed *ret_previewed, struct err *err)
+{
+    CLEANUP(run_release)
+    struct run run = {
+        .db = db, .preview = preview, .plans = db_plans_new(), .status = DB_OK, .count = DB_QUERY_INIT, .members = DB_QUERY_INIT};
+    enum db_status status;
+
+    *ret_previewed = (struct db_previewed){.exact = false};
+    sql_init(&run.sqls[0], 1);
+    sql_init(&run.sqls[1], 1);
+    status = prepare(&run, err);
+    if (status == DB_OK)
+        status = db_begin(db, DB_REPEATABLE_READ_ONLY);
+    if (status != DB_OK)
+        return status;
+    status = inside(&run, ret_previewed);
+    db_rollback(db);
+    return status;
+}

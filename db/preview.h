@@ -1,0 +1,28 @@
+/* Counting whom a definition holds, without storing anything: exactly, or from a fair sample when time runs out. */
+#pragma once
+
+#include "db/conn.h"
+#include "segment/segment.h"
+#include "server/base/err.h"
+
+struct db_preview {
+    const struct segment *segment; /* checked: api/definition.h */
+    int64_t as_of_us;              /* INSTANT_NONE: now */
+    int64_t budget_us;
+    struct id start; /* where the sample begins: a hash of the definition, so that the same question gives the same sample */
+    size_t sample;   /* members to give */
+    void (*member)(void *context, const char *user_id, const char *anonymous_id); /* for each of those */
+    void *context;
+};
+
+struct db_previewed {
+    int64_t as_of_us;
+    bool exact;
+    double share;       /* of the id space that was evaluated, (0, 1] */
+    int64_t population; /* profiles in it */
+    int64_t members;    /* of them who are held */
+    bool future;        /* as_of was after now: nothing was evaluated */
+};
+
+/* DB_NONE: *err says what is wrong (references pass a limit). Outside any transaction. */
+enum db_status db_preview(struct db *db, const struct db_preview *preview, struct db_previewed *ret_previewed, struct err *err) MUST_CHECK;
