@@ -2,7 +2,7 @@
  * seen lately. Paths are written as definitions write them. Bounded: 5 deep, 500 paths for a name, 5 short values for a path. */
 #include "db/sample.h"
 
-#define PATH_KEY "regexp_replace(c.key, '([][.\\\\])', '\\\\\\1', 'g')"
+#define PATH_KEY "regexp_replace(c.key, '([.]|\\[|\\]|\\\\)', '\\\\\\1', 'g')"
 
 DB_STATEMENT(
     sample_properties, "UI",
