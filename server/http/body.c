@@ -28,7 +28,7 @@ static void end_inflate(struct body *body)
     body->inflating = false;
 }
 
-static void flaw(struct body *body, const char *code, const char *detail)
+void body_refuse(struct body *body, const char *code, const char *detail)
 {
     body->flaw = code;
     body->detail = detail;
@@ -38,7 +38,7 @@ static void flaw(struct body *body, const char *code, const char *detail)
 
 static void too_large(struct body *body)
 {
-    flaw(body, "body_too_large", "the body is larger than this request may have");
+    body_refuse(body, "body_too_large", "the body is larger than this request may have");
 }
 
 void body_begin(struct body *body, const char *content_encoding, size_t limit, uint64_t length, size_t ratio_max)
@@ -91,11 +91,11 @@ static bool inflate_step(struct body *body)
     if (result == Z_STREAM_END)
         body->member_ended = true;
     else if (result != Z_OK && result != Z_BUF_ERROR) {
-        flaw(body, "bad_gzip", "the body is not the gzip that its content-encoding says");
+        body_refuse(body, "bad_gzip", "the body is not the gzip that its content-encoding says");
         return false;
     }
     if (body->ratio_max && body->bytes.len > RATIO_FREE && body->bytes.len / body->ratio_max > body->received) {
-        flaw(body, "bad_gzip", "the body is compressed more than is allowed");
+        body_refuse(body, "bad_gzip", "the body is compressed more than is allowed");
         return false;
     }
     return true;
@@ -104,7 +104,7 @@ static bool inflate_step(struct body *body)
 static void feed_gzip(struct body *body, const void *bytes, size_t len)
 {
     if (!body->inflating && !start_member(body)) {
-        flaw(body, "bad_gzip", "the body cannot be inflated");
+        body_refuse(body, "bad_gzip", "the body cannot be inflated");
         return;
     }
     body->zip.next_in = (z_const Bytef *)bytes;
@@ -114,7 +114,7 @@ static void feed_gzip(struct body *body, const void *bytes, size_t len)
             if (!body->zip.avail_in)
                 return;
             if (!start_member(body)) { /* RFC 1952: members may follow one another; what is none is garbage */
-                flaw(body, "bad_gzip", "the body cannot be inflated");
+                body_refuse(body, "bad_gzip", "the body cannot be inflated");
                 return;
             }
         }
@@ -140,7 +140,7 @@ void body_feed(struct body *body, const void *bytes, size_t len)
         feed_gzip(body, bytes, len);
         return;
     case BODY_UNKNOWN:
-        flaw(body, "bad_encoding", "content-encoding must be gzip or identity");
+        body_refuse(body, "bad_encoding", "content-encoding must be gzip or identity");
         return;
     }
 }
@@ -148,7 +148,7 @@ void body_feed(struct body *body, const void *bytes, size_t len)
 bool body_end(struct body *body)
 {
     if (!body->flaw && body->inflating && !body->member_ended)
-        flaw(body, "bad_gzip", "the body ends before its gzip does");
+        body_refuse(body, "bad_gzip", "the body ends before its gzip does");
     end_inflate(body);
     return !body->flaw;
 }

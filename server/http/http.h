@@ -27,9 +27,11 @@ struct http_hooks {
     void (*begin)(struct request *rq, void *context);
     /* The body is whole: answer, or request_suspend and have another thread answer. */
     void (*run)(struct request *rq, void *context);
-    /* A suspended request's deadline has passed: answer it now (503). What its owner answers later is dropped. */
+    /* A suspended request's deadline has passed: answer it now (503). What its owner answers later is dropped; its request_finish is still due.
+     * Beware: the owner may be at work on the request at this moment, on its own thread. */
     void (*expired)(struct request *rq, void *context);
-    /* The body could not be read: code "body_too_large", "bad_gzip", "bad_encoding", …; answer it. */
+    /* The body could not be read: code "body_too_large", "bad_gzip", "bad_encoding", or "overloaded" (a 503: too many bodies are on their way in);
+     * answer it. */
     void (*bad_body)(struct request *rq, void *context, const char *code, const char *detail);
     /* An answer is complete and sent, or the client is gone (status 0): for metrics and the access log. */
     void (*done)(struct request *rq, void *context, unsigned status, int64_t took_us);
@@ -92,7 +94,8 @@ void request_suspend(struct request *rq, unsigned timeout_ms);
 void request_finish(struct request *rq);
 /* The same for n requests with one wake-up of each loop. */
 void request_finish_many(struct request *const *rqs, size_t n);
-/* Any thread: has its deadline passed (somebody else answered), or is the client gone? Work for it may be dropped; request_finish is still due. */
+/* Any thread: has its deadline passed (somebody else answered), or is the client gone (seen within a second or two)? Work for it may be dropped;
+ * request_finish is still due. A client that has only closed its sending side counts as gone, and would still get an answer. */
 bool request_is_over(const struct request *rq);
 
 /* --- Answers: one for a request, from `begin`, `run` or the thread that owns a suspended request --- */

@@ -319,6 +319,7 @@ static void *run_loop(void *context)
     quiesce(loop);
     drain(loop, stop_at_us);
     MHD_stop_daemon(loop->daemon); /* nothing is suspended: it would abort */
+    ASSERT(!loop->active && !atomic_load(&loop->n_body_bytes) && !loop->conns && !loop->waiting);
     (void)pthread_mutex_lock(&loop->mtx);
     loop->ended = true;
     (void)pthread_mutex_unlock(&loop->mtx);
@@ -353,6 +354,7 @@ struct loop *loop_start(const struct http_config *config, const struct http_hook
     atomic_init(&loop->refs, 1);
     atomic_init(&loop->read_us, HTTP_READ_US);
     atomic_init(&loop->stall_us, HTTP_STALL_US);
+    atomic_init(&loop->bodies_max, HTTP_BODIES_MAX);
     random_bytes(&random, sizeof random);
     (void)snprintf(loop->id_prefix, sizeof loop->id_prefix, "%016" PRIx64, random);
     (void)pthread_mutex_init(&loop->mtx, NULL);

@@ -17,6 +17,8 @@ enum {
     HTTP_LOOPS_MAX = 16,
     HTTP_POOL = 32 << 10,     /* memory of libmicrohttpd for one connection: the most a head may have. It is zeroed after each request */
     HTTP_DROP_MAX = 16 << 20, /* a body nobody wants is read and dropped up to here, so that its sender sees the answer */
+    HTTP_BODIES_MAX =
+        512 << 20, /* bytes of bodies on their way in that one loop holds: connections times body limit is far more than memory */
     HTTP_READ_US = 60 * 1000 * 1000,  /* a head and its body must be in by then … */
     HTTP_READ_RATE = 64 << 10,        /* … and one second more for so many bytes of the body */
     HTTP_STALL_US = 30 * 1000 * 1000, /* a streamed answer whose client takes nothing for so long is given up */
@@ -42,8 +44,10 @@ struct loop {
     _Atomic bool draining;
     _Atomic uint64_t n_connections;
     _Atomic uint64_t n_suspended;
-    _Atomic int64_t read_us;  /* HTTP_READ_US, less in tests */
-    _Atomic int64_t stall_us; /* HTTP_STALL_US, less in tests */
+    _Atomic size_t n_body_bytes; /* held for bodies on their way in */
+    _Atomic int64_t read_us;     /* HTTP_READ_US, less in tests */
+    _Atomic int64_t stall_us;    /* HTTP_STALL_US, less in tests */
+    _Atomic size_t bodies_max;   /* HTTP_BODIES_MAX, less in tests */
 
     /* guarded by mtx */
     pthread_mutex_t mtx;
@@ -112,6 +116,8 @@ struct body {
 /* content_encoding may be NULL; length is that of Content-Length, or 0. */
 void body_begin(struct body *body, const char *content_encoding, size_t limit, uint64_t length, size_t ratio_max);
 void body_feed(struct body *body, const void *bytes, size_t len);
+/* Drops what is there and all that follows. */
+void body_refuse(struct body *body, const char *code, const char *detail);
 /* The upload is over: false when it was flawed. */
 bool body_end(struct body *body);
 void body_release(struct body *body);

@@ -75,6 +75,8 @@ void request_on_completed(void *closure, struct MHD_Connection *connection, void
     *request = NULL;
     sent = why == MHD_REQUEST_TERMINATED_COMPLETED_OK && rq->stage == STAGE_ANSWERED;
     atomic_store(&rq->over, true);
+    if (rq->stage == STAGE_BODY)
+        atomic_fetch_sub(&loop->n_body_bytes, rq->body.bytes.len);
     if (rq->counted) {
         loop->active--;
         loop->hooks.done(rq, loop->hooks.context, sent ? rq->status : 0, clock_mono_us() - rq->begun_us);
@@ -167,12 +169,23 @@ static enum MHD_Result begin(struct request *rq, const char *method, const char 
     return queue_answer(rq);
 }
 
+static void keep_data(struct request *rq, const char *data, size_t len)
+{
+    struct loop *loop = rq->loop;
+    size_t before = rq->body.bytes.len;
+
+    body_feed(&rq->body, data, len);
+    if (atomic_load(&loop->n_body_bytes) - before + rq->body.bytes.len > atomic_load(&loop->bodies_max))
+        body_refuse(&rq->body, "overloaded", "too many bodies are on their way in");
+    atomic_fetch_add(&loop->n_body_bytes, rq->body.bytes.len - before);
+}
+
 static enum MHD_Result take_data(struct request *rq, const char *data, size_t len)
 {
     if (rq->answer.response)
         rq->body.received += len;
     else
-        body_feed(&rq->body, data, len);
+        keep_data(rq, data, len);
     rq->conn->deadline_us += (int64_t)len * US_PER_S / HTTP_READ_RATE;
     return too_far(rq, rq->body.received) ? MHD_NO : MHD_YES;
 }
@@ -184,6 +197,7 @@ static enum MHD_Result run(struct request *rq)
 
     rq->stage = STAGE_RUN;
     rq->conn->deadline_us = 0;
+    atomic_fetch_sub(&loop->n_body_bytes, rq->body.bytes.len);
     if (rq->answer.response)
         return queue_answer(rq);
     if (body_end(&rq->body))

@@ -225,6 +225,55 @@ START_TEST(a_body_that_does_not_come_is_broken_off)
 }
 END_TEST
 
+/* An upload of so many bytes, all but the last sent. */
+static int begin_upload(size_t len)
+{
+    char head[128], *zeros = mem_zalloc(len);
+    int fd = client_open(&app);
+
+    (void)snprintf(head, sizeof head, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", len);
+    client_send(fd, head);
+    client_send_bytes(fd, zeros, len - 1);
+    free(zeros);
+    return fd;
+}
+
+START_TEST(bodies_on_their_way_in_are_bounded)
+{
+    struct linger reset = {.l_onoff = 1};
+    int first, second, third;
+
+    atomic_store(&app.http->loops[0]->bodies_max, 15000);
+    for (int round = 0; round < 3; round++) { /* what is counted is given back */
+        int64_t until_us = clock_mono_us() + PATIENCE_MS * US_PER_MS;
+
+        first = begin_upload(10000);
+        while (atomic_load(&app.http->loops[0]->n_body_bytes) < 9999 && clock_mono_us() < until_us)
+            (void)poll(NULL, 0, 1);
+        second = begin_upload(10000);
+        client_send(second, "x");
+        {
+            AUTO_REPLY struct reply reply = client_read(second);
+
+            ck_assert(body_is(&reply, "overloaded"));
+        }
+        client_send(first, "x");
+        {
+            AUTO_REPLY struct reply reply = client_read(first);
+
+            ck_assert_uint_eq(reply.body_len, 10000);
+        }
+        third = begin_upload(10000);
+        ck_assert(!setsockopt(third, SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
+        (void)close(first);
+        (void)close(second);
+        (void)close(third);
+        wait_connections(0);
+    }
+    app_stop(&app);
+}
+END_TEST
+
 START_TEST(an_idle_connection_is_closed)
 {
     struct http_config config = test_config();
@@ -544,6 +593,7 @@ int main(void)
         finishing_without_an_answer_is_a_500,
         a_head_that_does_not_come_is_broken_off,
         a_body_that_does_not_come_is_broken_off,
+        bodies_on_their_way_in_are_bounded,
         an_idle_connection_is_closed,
         a_waiting_request_is_not_idle,
         connections_of_one_address_are_limited,
