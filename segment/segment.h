@@ -15,8 +15,9 @@ void segment_free(struct segment *segment);
 void segment_free_at(struct segment **segment);
 
 /* Parses and checks a definition: JSON text of len bytes (copied; it need not be NUL-terminated) with its IANA time zone name ("UTC"; taken as it
- * is, whether it exists is the database's to say). On true *ret_segment is the caller's. On false *err has code ("unknown_member", "bad_operand",
- * "limit", "reserved", …), pointer and detail. Regular expressions are tried by the database when a segment is saved: segment_patterns gives them. */
+ * is, whether it exists is the database's to say). On true *ret_segment is the caller's. On false *err has the pointer, a detail, and one of the codes
+ * bad_json, wrong_type, unknown_member, duplicate_member, missing_member, bad_operand, bad_path, bad_window, bad_sequence, limit, reserved.
+ * Regular expressions are tried by the database when a segment is saved: segment_patterns gives them. */
 bool segment_parse(const char *text, size_t len, const char *timezone, struct segment **ret_segment, struct err *err) MUST_CHECK;
 
 /* What a definition depends on, so that the worker knows what can move it. All texts and arrays live as long as the segment. */
@@ -37,13 +38,6 @@ enum segment_period { PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH, PERIOD_QUARTER, PER
 struct segment_calendar {
     enum segment_period period; /* of `timezone` */
     bool last;                  /* last_… rather than this_…; yesterday rather than today */
-    struct segment_names events;
-};
-
-/* A window's fixed `from` or `to` that may be in the future: at that instant profiles with these events move. */
-struct segment_instant {
-    int64_t at_us;
-    bool is_from;
     struct segment_names events;
 };
 
@@ -69,8 +63,6 @@ struct segment_depends {
     size_t n_expiries;
     const struct segment_calendar *calendars;
     size_t n_calendars;
-    const struct segment_instant *instants;
-    size_t n_instants;
     const struct segment_date *dates;
     size_t n_dates;
     bool empty_can_hold; /* may a profile without events, traits and consents be a member? false only when it surely cannot */
@@ -88,7 +80,9 @@ struct segment_pattern {
 size_t segment_patterns(const struct segment *segment, const struct segment_pattern **ret_patterns);
 
 /* The five heads. Runner's parameters: $1 as_of timestamptz, $2 the retention floor timestamptz (events count only with ts > $2);
- * then by head, given below; the segment's own follow (sql.first). The population is `profile`: one row is a live profile. */
+ * then by head, given below; the segment's own follow (sql.first). The population is `profile`: one row is a live profile.
+ * Statements are prepared with the types of all parameters (a text may not name $1 or $2), and run with jit off, plan_cache_mode =
+ * force_generic_plan and enable_seqscan off: a plan made while a partition was empty must not walk it once it is full. */
 enum segment_head {
     HEAD_CHANGED, /* $3 version_id integer, $4 profile ids uuid[] → rows (profile_id, is_member boolean, was_member boolean, entered_at, user_id, anonymous_id)
                      of just those ids whose membership of version $3 differs from the answer; an id without a profile row is a member nowhere */
@@ -108,7 +102,7 @@ enum segment_reference {
  * (then membership is asked) or unknown. */
 typedef const struct segment *segment_lookup_fn(void *context, const char *key);
 
-/* Compiles to one statement. lookup may be NULL with REFERENCE_STORED. On true *ret_sql is initialised and the caller's. False only when inlined
- * references pass a limit: *err says so. */
+/* Compiles to one statement. lookup may be NULL with REFERENCE_STORED. On true *ret_sql is initialised and the caller's. False, with *err, only when
+ * inlined references make a cycle (segment_cycle) or pass a limit (limit: 20 in a chain, 4,000 parameters, SQL_TEXT_MAX). */
 bool segment_compile(const struct segment *segment, enum segment_head head, enum segment_reference reference, segment_lookup_fn *lookup,
                      void *context, struct sql *ret_sql, struct err *err) MUST_CHECK;

@@ -1,0 +1,85 @@
+/* Exact decimals against whole numbers: signs, exponents, fractions, minus zero, and what is larger than any count. */
+#include "segment/decimal.h"
+
+#include <check.h>
+
+static const struct {
+    const char *text;
+    int shift;
+    int64_t n;
+    int side; /* of the decimal, seen from n */
+} CASES[] = {
+    {"0", 0, 0, 0},
+    {"-0", 0, 0, 0},
+    {"-0.0", 0, 0, 0},
+    {"1", 0, 1, 0},
+    {"1.0", 0, 1, 0},
+    {"1.5", 0, 1, 1},
+    {"1.5", 0, 2, -1},
+    {"-1.5", 0, -1, -1},
+    {"-1.5", 0, -2, 1},
+    {"-0.5", 0, 0, -1},
+    {"0.5", 0, 0, 1},
+    {"1e2", 0, 100, 0},
+    {"1E+02", 0, 100, 0},
+    {"1.23e1", 0, 12, 1},
+    {"120e-1", 0, 12, 0},
+    {"1e-9", 0, 0, 1},
+    {"0e99", 0, 0, 0},
+    {"0.001e5", 0, 100, 0},
+    {"100e-2", 0, 1, 0},
+    {"12.34", 2, 1234, 0},
+    {"12.345", 2, 1234, 1},
+    {"12.5", 2, 1250, 0},
+    {"0.07", 2, 7, 0},
+    {"1e-3", 2, 0, 1},
+    {"1e99", 0, 1000000, 1},
+    {"-1e99", 0, 0, -1},
+    {"99999999999999999999999999999999999999999999999999", 0, 1000000000, 1},
+    {"1e17", 0, INT64_C(100000000000000000), 0},
+};
+
+START_TEST(compared)
+{
+    ck_assert_msg(decimal_compare(decimal_read(CASES[_i].text, CASES[_i].shift), CASES[_i].n) == CASES[_i].side, "%s × 10^%d against %lld",
+                  CASES[_i].text, CASES[_i].shift, (long long)CASES[_i].n);
+}
+END_TEST
+
+static bool holds(enum op op, const char *low, const char *high, int64_t n)
+{
+    struct operand operands[] = {{.type = OPERAND_NUMBER, .text = low}, {.type = OPERAND_NUMBER, .text = high}};
+    struct test test = {.op = op, .operands = operands, .n = high ? 2 : 1};
+
+    return decimal_holds(&test, n);
+}
+
+START_TEST(comparators)
+{
+    ck_assert(holds(OP_EQ, "2", NULL, 2) && !holds(OP_EQ, "2", NULL, 3) && !holds(OP_EQ, "2.5", NULL, 2));
+    ck_assert(!holds(OP_NEQ, "2", NULL, 2) && holds(OP_NEQ, "2", NULL, 3));
+    ck_assert(holds(OP_GT, "1.5", NULL, 2) && !holds(OP_GT, "2", NULL, 2));
+    ck_assert(holds(OP_GTE, "2", NULL, 2) && !holds(OP_GTE, "2.1", NULL, 2));
+    ck_assert(holds(OP_LT, "2.1", NULL, 2) && !holds(OP_LT, "2", NULL, 2));
+    ck_assert(holds(OP_LTE, "2", NULL, 2) && !holds(OP_LTE, "1.9", NULL, 2));
+    ck_assert(holds(OP_BETWEEN, "1", "2", 1) && holds(OP_BETWEEN, "1", "2", 2) && !holds(OP_BETWEEN, "1", "2", 3) &&
+              !holds(OP_BETWEEN, "1", "2", 0));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("segment decimal");
+    TCase *cases = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(cases, compared, 0, (int)ARRAY_LEN(CASES));
+    tcase_add_test(cases, comparators);
+    suite_add_tcase(suite, cases);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
