@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum id_verdict { ID_ABSENT, ID_USABLE, ID_TOO_LONG };
-
 static bool has_control_character(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -41,18 +39,23 @@ static bool is_refused_word(struct span text)
     return false;
 }
 
-static enum id_verdict read_id(struct item *item, struct json value, struct span *ret_id)
+enum id_verdict id_judge(struct span text)
 {
-    struct span text = item_text(&item->in->arena, value);
-
     if (text.len == 0)
         return ID_ABSENT;
     if (text.len > COLLECT_ID_MAX)
         return ID_TOO_LONG;
-    if (is_refused_word(text) || has_control_character(text))
-        return ID_ABSENT;
-    *ret_id = text;
-    return ID_USABLE;
+    return is_refused_word(text) || has_control_character(text) ? ID_ABSENT : ID_USABLE;
+}
+
+static enum id_verdict read_id(struct item *item, struct json value, struct span *ret_id)
+{
+    struct span text = item_text(&item->in->arena, value);
+    enum id_verdict verdict = id_judge(text);
+
+    if (verdict == ID_USABLE)
+        *ret_id = text;
+    return verdict;
 }
 
 /* True also when the person is absent. */

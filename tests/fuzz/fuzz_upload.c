@@ -1,0 +1,49 @@
+/* Any bytes as an uploaded file: whoever it names is a person that the store can hold, once, and its text lies in the file or the arena; each row that is refused
+ * stands in a line of the file. The first byte chooses the form. */
+#include <stdint.h>
+#include <string.h>
+
+#include "api/collect/upload.h"
+#include "server/base/alloc.h"
+#include "server/base/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_member(const struct upload_member *member, const struct upload_member *before)
+{
+    struct span id = member->person.external;
+    struct id raw = id_person(member->user ? "user" : "anonymous", id.at, id.len);
+
+    ASSERT(id.len >= 1 && id.len <= 256 && utf8_ok(id.at, id.len) && !memchr(id.at, '\0', id.len));
+    ASSERT(id_equal(&raw, &member->person.raw));
+    ASSERT(!before || id_compare(&before->person.raw, &member->person.raw) < 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct upload upload = UPLOAD_INIT;
+    struct err err = ERR_INIT;
+    size_t lines = 1, last = 0;
+    char *text;
+
+    if (size < 1)
+        return 0;
+    for (size_t i = 1; i < size; i++)
+        lines += data[i] == '\n';
+    text = mem_alloc(size - 1 ? size - 1 : 1);
+    memcpy(text, data + 1, size - 1);
+    if (upload_read(text, size - 1, data[0] & 1 ? UPLOAD_CSV : UPLOAD_NDJSON, &upload, &err)) {
+        for (size_t i = 0; i < upload.members.n; i++)
+            check_member(&upload.members.at[i], i ? &upload.members.at[i - 1] : NULL);
+        for (size_t i = 0; i < upload.errors.n; i++) {
+            ASSERT(upload.errors.at[i].line > last && upload.errors.at[i].line <= lines);
+            last = upload.errors.at[i].line;
+        }
+        ASSERT(upload.rejected >= upload.errors.n && upload.members.n + upload.rejected <= lines);
+    } else {
+        ASSERT(err.code);
+    }
+    upload_release(&upload);
+    free(text);
+    return 0;
+}
