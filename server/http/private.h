@@ -1,4 +1,4 @@
-/* What the files of server/http share; nobody else includes it.
+/* What the files of server/http share; besides them only their tests include it.
  *
  * A request has two owners. The loop side lasts until libmicrohttpd reports the request completed; the answer side until whoever must
  * answer has called request_finish (for a request that was never suspended: until it completed). Each holds a reference, so a late answer,
@@ -15,10 +15,9 @@
 
 enum {
     HTTP_LOOPS_MAX = 16,
-    HTTP_POOL = 32 << 10,     /* memory of libmicrohttpd for one connection: the most a head may have. It is zeroed after each request */
-    HTTP_DROP_MAX = 16 << 20, /* a body nobody wants is read and dropped up to here, so that its sender sees the answer */
-    HTTP_BODIES_MAX =
-        512 << 20, /* bytes of bodies on their way in that one loop holds: connections times body limit is far more than memory */
+    HTTP_POOL = 32 << 10,        /* memory of libmicrohttpd for one connection: the most a head may have. It is zeroed after each request */
+    HTTP_DROP_MAX = 16 << 20,    /* a body nobody wants is read and dropped up to here, so that its sender sees the answer */
+    HTTP_BODIES_MAX = 512 << 20, /* bytes of unfinished bodies one loop holds: connections times body limit would be far more */
     HTTP_READ_US = 60 * 1000 * 1000,  /* a head and its body must be in by then … */
     HTTP_READ_RATE = 64 << 10,        /* … and one second more for so many bytes of the body */
     HTTP_STALL_US = 30 * 1000 * 1000, /* a streamed answer whose client takes nothing for so long is given up */
