@@ -39,11 +39,14 @@ static enum id_verdict judge(struct span text)
     return text.len && utf8_ok(text.at, text.len) ? id_judge(text) : ID_ABSENT;
 }
 
-static void add_member(struct reader *reader, struct span id, bool user)
+static void add_person(struct reader *reader, struct span id, bool user)
 {
     struct person person = {.external = id, .raw = id_person(user ? "user" : "anonymous", id.at, id.len)};
 
-    *VEC_ADD(&reader->upload->members) = (struct upload_member){.person = person, .user = user};
+    if (user)
+        *VEC_ADD(&reader->upload->users) = person;
+    else
+        *VEC_ADD(&reader->upload->anonymous) = person;
 }
 
 static void add_row(struct reader *reader, size_t line, struct span user, struct span anonymous)
@@ -53,9 +56,9 @@ static void add_row(struct reader *reader, size_t line, struct span user, struct
     if (user_is == ID_TOO_LONG || anonymous_is == ID_TOO_LONG)
         (void)refuse(reader, line, "id_too_long", "an id is longer than 256 bytes");
     else if (user_is == ID_USABLE)
-        add_member(reader, user, true);
+        add_person(reader, user, true);
     else if (anonymous_is == ID_USABLE)
-        add_member(reader, anonymous, false);
+        add_person(reader, anonymous, false);
     else
         (void)refuse(reader, line, "no_user_anon_id", "user_id and anonymous_id are missing or not usable");
 }
@@ -185,28 +188,28 @@ static bool read_csv(struct reader *reader, char *text, size_t len, struct err *
 
 /* --- The whole --- */
 
-static int compare_members(const void *a, const void *b)
+static int compare_people(const void *a, const void *b)
 {
-    return id_compare(&((const struct upload_member *)a)->person.raw, &((const struct upload_member *)b)->person.raw);
+    return id_compare(&((const struct person *)a)->raw, &((const struct person *)b)->raw);
 }
 
-static void drop_doubles(struct upload *upload)
+/* Sorts; gives how many are left. */
+static size_t drop_doubles(struct person *people, size_t n)
 {
-    struct upload_member *at = upload->members.at;
-    size_t n = 0;
+    size_t kept = 0;
 
-    if (!upload->members.n)
-        return;
-    qsort(at, upload->members.n, sizeof *at, compare_members);
-    for (size_t i = 0; i < upload->members.n; i++)
-        if (n == 0 || compare_members(&at[n - 1], &at[i]) != 0)
-            at[n++] = at[i];
-    upload->members.n = n;
+    if (n)
+        qsort(people, n, sizeof *people, compare_people);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || compare_people(&people[kept - 1], &people[i]) != 0)
+            people[kept++] = people[i];
+    return kept;
 }
 
 void upload_release(struct upload *upload)
 {
-    vec_free(&upload->members);
+    vec_free(&upload->users);
+    vec_free(&upload->anonymous);
     vec_free(&upload->errors);
     free(upload->arena);
     *upload = (struct upload)UPLOAD_INIT;
@@ -220,7 +223,8 @@ bool upload_read(char *text, size_t len, enum upload_form form, struct upload *r
 
     upload.arena = reader.arena.at;
     if (ok) {
-        drop_doubles(&upload);
+        upload.users.n = drop_doubles(upload.users.at, upload.users.n);
+        upload.anonymous.n = drop_doubles(upload.anonymous.at, upload.anonymous.n);
         *ret_upload = upload;
     } else {
         upload_release(&upload);

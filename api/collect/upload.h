@@ -26,11 +26,6 @@ enum {
     UPLOAD_ERRORS_MAX = 1000   /* of which the answer tells */
 };
 
-struct upload_member {
-    struct person person; /* its text lies in the file or the arena */
-    bool user;            /* or anonymous */
-};
-
 struct upload_error {
     size_t line;        /* from 1; where the record begins */
     const char *code;   /* static, as */
@@ -38,9 +33,10 @@ struct upload_error {
 };
 
 struct upload {
-    VEC(struct upload_member) members; /* in order of raw id, each once */
-    VEC(struct upload_error) errors;   /* the first ones, in order of line */
-    size_t rejected;                   /* how many there are */
+    VEC(struct person) users; /* in order of raw id, each once; their texts lie in the file or the arena */
+    VEC(struct person) anonymous;
+    VEC(struct upload_error) errors; /* the first ones, in order of line */
+    size_t rejected;                 /* how many there are */
     char *arena;
 };
 #define UPLOAD_INIT                                                                                                                        \
@@ -49,5 +45,5 @@ struct upload {
     }
 void upload_release(struct upload *upload);
 
-/* Reads len bytes of text, which is changed and must live as long as the members. False: the file as a whole cannot be used, *err says why. */
+/* Reads len bytes of text, which is changed and must live as long as the people. False: the file as a whole cannot be used, *err says why. */
 bool upload_read(char *text, size_t len, enum upload_form form, struct upload *ret_upload, struct err *err) MUST_CHECK;

@@ -9,14 +9,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_member(const struct upload_member *member, const struct upload_member *before)
+static void check_people(const struct person *people, size_t n, const char *kind)
 {
-    struct span id = member->person.external;
-    struct id raw = id_person(member->user ? "user" : "anonymous", id.at, id.len);
+    for (size_t i = 0; i < n; i++) {
+        struct span id = people[i].external;
+        struct id raw = id_person(kind, id.at, id.len);
 
-    ASSERT(id.len >= 1 && id.len <= 256 && utf8_ok(id.at, id.len) && !memchr(id.at, '\0', id.len));
-    ASSERT(id_equal(&raw, &member->person.raw));
-    ASSERT(!before || id_compare(&before->person.raw, &member->person.raw) < 0);
+        ASSERT(id.len >= 1 && id.len <= 256 && utf8_ok(id.at, id.len) && !memchr(id.at, '\0', id.len));
+        ASSERT(id_equal(&raw, &people[i].raw));
+        ASSERT(i == 0 || id_compare(&people[i - 1].raw, &raw) < 0);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -33,13 +35,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text = mem_alloc(size - 1 ? size - 1 : 1);
     memcpy(text, data + 1, size - 1);
     if (upload_read(text, size - 1, data[0] & 1 ? UPLOAD_CSV : UPLOAD_NDJSON, &upload, &err)) {
-        for (size_t i = 0; i < upload.members.n; i++)
-            check_member(&upload.members.at[i], i ? &upload.members.at[i - 1] : NULL);
+        check_people(upload.users.at, upload.users.n, "user");
+        check_people(upload.anonymous.at, upload.anonymous.n, "anonymous");
         for (size_t i = 0; i < upload.errors.n; i++) {
             ASSERT(upload.errors.at[i].line > last && upload.errors.at[i].line <= lines);
             last = upload.errors.at[i].line;
         }
-        ASSERT(upload.rejected >= upload.errors.n && upload.members.n + upload.rejected <= lines);
+        ASSERT(upload.rejected >= upload.errors.n && upload.users.n + upload.anonymous.n + upload.rejected <= lines);
     } else {
         ASSERT(err.code);
     }

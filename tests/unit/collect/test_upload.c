@@ -26,42 +26,45 @@ static void release(struct asked *asked)
     free(asked->text);
 }
 
-/* The members as "user:ID" or "anon:ID", and the bad rows as "LINE:code", each list parted by spaces, in order of id and line. */
 static int compare_texts(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void put_members(const struct upload *upload, struct buf *text)
+/* Appends the people as "user:ID" or "anon:ID", in order, parted by spaces. */
+static void put_people(const struct upload *upload, struct buf *text)
 {
-    char **texts = mem_grow(NULL, upload->members.n + 1, sizeof *texts);
+    size_t n = upload->users.n + upload->anonymous.n;
+    char **texts = mem_grow(NULL, n + 1, sizeof *texts);
 
-    for (size_t i = 0; i < upload->members.n; i++) {
+    for (size_t i = 0; i < n; i++) {
+        const struct person *person = i < upload->users.n ? &upload->users.at[i] : &upload->anonymous.at[i - upload->users.n];
         struct buf one = BUF_INIT(300);
 
-        buf_add_text(&one, upload->members.at[i].user ? "user:" : "anon:");
-        buf_add(&one, upload->members.at[i].person.external.at, upload->members.at[i].person.external.len);
+        buf_add_text(&one, i < upload->users.n ? "user:" : "anon:");
+        buf_add(&one, person->external.at, person->external.len);
         texts[i] = buf_take(&one);
     }
-    qsort(texts, upload->members.n, sizeof *texts, compare_texts);
-    for (size_t i = 0; i < upload->members.n; i++) {
+    qsort(texts, n, sizeof *texts, compare_texts);
+    for (size_t i = 0; i < n; i++) {
         buf_addf(text, "%s%s", i ? " " : "", texts[i]);
         free(texts[i]);
     }
     free(texts);
 }
 
-static void check(enum upload_form form, const char *file, const char *members, const char *errors)
+/* The bad rows as "LINE:code". */
+static void check(enum upload_form form, const char *file, const char *people, const char *errors)
 {
     AUTO_BUF struct buf found = BUF_INIT(10000), bad = BUF_INIT(10000);
     struct asked asked;
 
     ask(&asked, form, file);
     ck_assert_msg(asked.ok, "%s: %s", file, asked.err.detail);
-    put_members(&asked.upload, &found);
+    put_people(&asked.upload, &found);
     for (size_t i = 0; i < asked.upload.errors.n; i++)
         buf_addf(&bad, "%s%zu:%s", i ? " " : "", asked.upload.errors.at[i].line, asked.upload.errors.at[i].code);
-    ck_assert_str_eq(buf_text(&found), members);
+    ck_assert_str_eq(buf_text(&found), people);
     ck_assert_str_eq(buf_text(&bad), errors);
     ck_assert_uint_eq(asked.upload.rejected, asked.upload.errors.n);
     release(&asked);
