@@ -22,6 +22,7 @@ DB_STATEMENT(source_list, "ti", "SELECT name, allowed_origins, created_at FROM s
 DB_STATEMENT(
     source_insert, "tT",
     "INSERT INTO source (name, allowed_origins) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING name, allowed_origins, created_at");
+DB_STATEMENT(source_number, "t", "SELECT source_id FROM source WHERE name = $1");
 DB_STATEMENT(source_used, "t",
              "SELECT EXISTS (SELECT FROM api_key k WHERE k.source_id = s.source_id AND k.revoked_at IS NULL)"
              "    OR EXISTS (SELECT FROM event_name n WHERE n.source_id = s.source_id)"
@@ -110,6 +111,19 @@ enum db_status db_source_ensure(struct db *db, const char *name)
     enum db_status status = db_source_insert(db, name, NULL, 0, NULL);
 
     return status == DB_NONE ? DB_OK : status;
+}
+
+enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source_id)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
+
+    db_arg_text(&args, name);
+    status = db_run(db, &source_number, &args, &rows);
+    if (status == DB_OK)
+        *ret_source_id = (int32_t)db_int(&rows, 0, 0);
+    return status;
 }
 
 struct deletion {

@@ -51,5 +51,7 @@ enum db_status db_source_insert(struct db *db, const char *name, const char *con
                                 struct db_rows *ret_rows) MUST_CHECK;
 /* Makes the source unless it is there. */
 enum db_status db_source_ensure(struct db *db, const char *name) MUST_CHECK;
+/* Its number. DB_NONE: no such source. */
+enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source_id) MUST_CHECK;
 /* Deletes a source with its revoked keys. DB_NONE: no such source, or it has keys that work or has sent something (*ret_in_use). */
 enum db_status db_source_delete(struct db *db, const char *name, bool *ret_in_use) MUST_CHECK;
