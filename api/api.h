@@ -23,9 +23,8 @@ struct api *api_new(const struct api_config *config, const struct ports *ports);
 /* After the last request has ended. */
 void api_free(struct api *api);
 
-/* What the writers call when jobs of ours are stored, or are not, and to learn whether anybody still waits for one. Any thread. */
+/* What the writers call when jobs of ours are stored, or are not. Any thread. */
 void api_ingest_done(struct ingest_job *const *jobs, size_t n, enum ingest_result result);
-bool api_ingest_is_over(const struct ingest_job *job);
 
 /* The hooks of the main listener, and of the one that serves only the operate face. Valid as long as api. */
 struct http_hooks api_hooks(struct api *api);

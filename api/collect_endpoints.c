@@ -28,13 +28,6 @@ void api_ingest_done(struct ingest_job *const *jobs, size_t n, enum ingest_resul
     request_finish_many(rqs, n);
 }
 
-bool api_ingest_is_over(const struct ingest_job *job)
-{
-    const struct call *c = job->owner;
-
-    return request_is_over(c->rq);
-}
-
 /* An SDK in a browser or an app sends without a secret of its own and says who it is by Origin or by no user agent of a server library; then the
  * address is worth keeping. */
 static bool is_client_side(const struct call *c)

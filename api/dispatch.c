@@ -343,7 +343,8 @@ static void on_query(struct work *work, struct db *db)
     enum handled handled = HANDLED_ANSWERED;
 
     c->db = db;
-    if (!request_is_over(rq))
+    /* A page that was closed does not wait for the answer; its events count all the same. */
+    if (c->face == FACE_COLLECT || !request_is_over(rq))
         handled = work_on(c);
     if (handled == HANDLED_PARKED) {
         if (c->ports->park(c->ports->app, &c->work, c->seen, c->wait_until_us))

@@ -120,12 +120,6 @@ static void writer_stored(struct ingest_job *const *jobs, size_t n, enum ingest_
     api_ingest_done(jobs, n, result);
 }
 
-static bool writer_is_over(const struct ingest_job *job, void *context)
-{
-    (void)context;
-    return api_ingest_is_over(job);
-}
-
 /* --- Start, in this order --- */
 
 static void start_threads(struct app *app)
@@ -144,7 +138,6 @@ static void start_threads(struct app *app)
                                    .waiting = {.messages = WRITER_WAITING_MESSAGES, .bytes = (size_t)config->queue_max},
                                    .notify = true,
                                    .stored = writer_stored,
-                                   .is_over = writer_is_over,
                                    .wake_worker = wake_worker,
                                    .context = app};
     struct notify_config notify = {

@@ -1,7 +1,8 @@
-/* Group commit. The one idea: a writer takes all that waits, stores it in one transaction, tells everybody, and takes what has come meanwhile; nobody lingers, so one client alone waits
- * for one commit and a thousand share it. A batch whose outcome is not known is stored again until it is: doubles are found. Order within a client's requests is kept, for a client
- * sends the next after the answer to the last.
- * What it does not do: deadlines of requests (http answers those; here their jobs are dropped), deciding what is stored (db/ingest.c). */
+/* Group commit. The one idea: a writer takes all that waits, stores it in one transaction, tells everybody, and takes what has come
+ * meanwhile; nobody lingers, so one client alone waits for one commit and a thousand share it. A batch whose outcome is not known is
+ * stored again until it is: doubles are found. Order within a client's requests is kept, for a client sends the next after the answer
+ * to the last. What it does not do: deadlines of requests (http answers those; their jobs are stored all the same: a page that was
+ * closed never asks again), deciding what is stored (db/ingest.c). */
 #include "server/writer.h"
 
 #include <pthread.h>
@@ -96,25 +97,6 @@ static void give_back(struct writer *writer, struct ingest_job *const *jobs, siz
         jobs[i]->done(jobs[i], result);
 }
 
-/* Drops jobs whose owners have stopped waiting. */
-static void drop_over(struct hand *hand)
-{
-    struct writer *writer = hand->writer;
-    size_t kept = 0;
-
-    if (!writer->config.is_over)
-        return;
-    for (size_t i = 0; i < hand->jobs.n; i++) {
-        struct ingest_job *job = hand->jobs.at[i];
-
-        if (writer->config.is_over(job, writer->config.context))
-            give_back(writer, &job, 1, INGEST_UNAVAILABLE);
-        else
-            hand->jobs.at[kept++] = job;
-    }
-    hand->jobs.n = kept;
-}
-
 /* --- Storing --- */
 
 /* Before the next attempt: a while, growing, with jitter. False: it is time to give up. */
@@ -199,7 +181,6 @@ static void store(struct hand *hand)
     for (;;) {
         enum db_status status;
 
-        drop_over(hand);
         if (!hand->jobs.n)
             return;
         status = is_past_stop(hand->writer) ? DB_ERROR : attempt(hand);

@@ -23,21 +23,20 @@ struct writer_config {
     struct queue_limits waiting; /* how much may wait before requests are turned away; 0: the defaults below */
     bool notify;                 /* tell other processes (NOTIFY cohortd_touched) when something was stored */
 
-    /* On a writer thread, once for each job that was taken in: all jobs of a transaction at once, after its commit (or when it is given up). The jobs are their
-     * owners' again. NULL: each job's own `done` is called. */
+    /* On a writer thread, once for each job that was taken in: all jobs of a transaction at once, after its commit (or when it is given
+     * up). The jobs are their owners' again. NULL: each job's own `done` is called. */
     void (*stored)(struct ingest_job *const *jobs, size_t n, enum ingest_result result, void *context);
-    /* Has the job's owner stopped waiting? Then it is dropped, if it is not stored yet, as INGEST_UNAVAILABLE. Any thread. NULL: never. */
-    bool (*is_over)(const struct ingest_job *job, void *context);
     /* There is something new for the worker of this process. Any thread. NULL: there is none. */
     void (*wake_worker)(void *context);
-    void *context; /* of all three */
+    void *context; /* of both */
 };
 
 enum { WRITER_THREADS_MAX = 8, WRITER_WAITING_MESSAGES = 50000, WRITER_WAITING_BYTES = 128 << 20 };
 
 /* Starts the threads. They connect by themselves, and again whenever the connection is lost; meanwhile jobs wait. config is copied. */
 struct writer *writer_start(const struct writer_config *config) MUST_CHECK;
-/* Takes the job in: `stored` (or its `done`) is called for it once, sooner or later. False at once when too much waits or the writer stops: the job stays the caller's. */
+/* Takes the job in: `stored` (or its `done`) is called for it once, sooner or later. False at once when too much waits or the writer
+ * stops: the job stays the caller's. */
 bool writer_submit(struct writer *writer, struct ingest_job *job) MUST_CHECK;
 /* Takes no more in, stores what waits for at most drain_ms, gives up the rest, ends the threads and frees. */
 void writer_stop(struct writer *writer, unsigned drain_ms);
@@ -46,7 +45,7 @@ struct writer_stats {
     uint64_t waiting_messages, waiting_bytes; /* now */
     uint64_t batches;                         /* committed, */
     uint64_t stored, duplicate, rejected;     /* messages in them */
-    uint64_t given_up;                        /* jobs that were not stored: their owners were over, or the database refused */
+    uint64_t given_up;                        /* jobs that were not stored */
     uint64_t retries;                         /* attempts that failed and were made again */
     uint64_t commit_us;                       /* from taking a batch to its commit: sum over batches, */
     uint64_t commit_bucket[WRITER_BUCKETS];   /* and how many took at most writer_bucket_ms (not cumulated) */

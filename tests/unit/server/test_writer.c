@@ -1,4 +1,6 @@
-/* The queue and the writers against a real PostgreSQL: bounds, batches, jobs given back once, a database that is away, a refused batch, owners that are over, draining. */
+/* The queue and the writers against a real PostgreSQL: bounds,
+ * batches, jobs given back once, a database that is away, a refused
+ * batch, draining. */
 #include "server/writer.h"
 
 #include <check.h>
@@ -20,7 +22,6 @@ struct seen {
     atomic_size_t unavailable; /* and not */
     atomic_size_t calls;
     atomic_size_t woken;
-    atomic_bool over; /* nobody waits any more */
 };
 
 static struct ingest_job *new_job(size_t n, const char *id)
@@ -50,14 +51,6 @@ static void on_stored(struct ingest_job *const *jobs, size_t n, enum ingest_resu
     atomic_fetch_add(result == INGEST_STORED ? &seen->stored : &seen->unavailable, n);
     for (size_t i = 0; i < n; i++)
         ingest_job_free(jobs[i]);
-}
-
-static bool is_over(const struct ingest_job *job, void *context)
-{
-    struct seen *seen = context;
-
-    (void)job;
-    return atomic_load(&seen->over);
 }
 
 static void on_wake(void *context)
@@ -163,7 +156,7 @@ static void begin(void)
 static struct writer *start(struct seen *seen, unsigned threads)
 {
     struct writer_config config = {
-        .url = url(), .threads = threads, .notify = true, .stored = on_stored, .is_over = is_over, .wake_worker = on_wake, .context = seen};
+        .url = url(), .threads = threads, .notify = true, .stored = on_stored, .wake_worker = on_wake, .context = seen};
 
     return writer_start(&config);
 }
@@ -220,22 +213,18 @@ static void *stop_it(void *writer)
     return NULL;
 }
 
-START_TEST(test_what_is_over_is_dropped_and_the_rest_given_up)
+START_TEST(test_what_cannot_be_stored_is_given_up_at_the_stop)
 {
     struct seen seen = {.stored = 0};
     struct writer_config config = {
-        .url = "postgresql://app@/postgres?host=/nonexistent", .threads = 1, .stored = on_stored, .is_over = is_over, .context = &seen};
+        .url = "postgresql://app@/postgres?host=/nonexistent", .threads = 1, .stored = on_stored, .context = &seen};
     struct writer *writer = writer_start(&config);
     pthread_t stopper;
 
-    ck_assert(writer_submit(writer, new_job(1, "a")));
-    atomic_store(&seen.over, true);
-    wait_for(&seen.unavailable, 1);
-    atomic_store(&seen.over, false);
     for (int i = 0; i < 3; i++)
         ck_assert(writer_submit(writer, new_job(1, "b")));
     ck_assert_int_eq(pthread_create(&stopper, NULL, stop_it, writer), 0);
-    wait_for(&seen.unavailable, 4);
+    wait_for(&seen.unavailable, 3);
     ck_assert_int_eq(pthread_join(stopper, NULL), 0);
     ck_assert_uint_eq(atomic_load(&seen.stored), 0);
 }
@@ -291,7 +280,7 @@ int main(void)
     tcase_add_checked_fixture(writer, begin, NULL);
     tcase_add_test(writer, test_many_jobs_few_commits);
     tcase_add_test(writer, test_jobs_wait_while_the_database_is_away);
-    tcase_add_test(writer, test_what_is_over_is_dropped_and_the_rest_given_up);
+    tcase_add_test(writer, test_what_cannot_be_stored_is_given_up_at_the_stop);
     tcase_add_test(writer, test_stop_stores_what_waits);
     tcase_add_test(writer, test_others_hear_of_it);
     suite_add_tcase(suite, writer);
