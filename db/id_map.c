@@ -1,5 +1,6 @@
-/* Open addressing with linear probing, at most half full. The one idea: ids are hashes already, so their first bytes are the hash. An index is kept plus one, so
- * that zeroed memory is an empty map. Entries are never removed. */
+/* Open addressing with linear probing, at most half full. The one idea: ids are hashes already, so their first
+ * bytes are the hash. An index is kept plus one, so that zeroed memory is an empty map. Entries are never
+ * removed. */
 #include "db/id_map.h"
 
 #include <stdint.h>

@@ -1,6 +1,6 @@
-/* The walk of identities. The one idea: profiles that are merged away keep a pointer to the one they went into, and identities follow it when they are asked, so a
- * merge costs the same however many ids mean the one that goes. Only anonymous profiles go and only users' profiles receive, so no chain is longer than one.
- * It decides; locks, reading and writing are ingest's. */
+/* The walk of identities. The one idea: profiles that are merged away keep a pointer to the one they went into, and identities follow
+ * it when they are asked, so a merge costs the same however many ids mean the one that goes. Only anonymous profiles go and only users'
+ * profiles receive, so no chain is longer than one. It decides; locks, reading and writing are ingest's. */
 #include "db/identity.h"
 
 void identities_init(struct identities *all)

@@ -1,9 +1,7 @@
-/* Who is who: the walk of the identities of a batch, message by message, from what the database had before it. Pure: ingest fills in the rows it read, walks, and
- * writes what has changed. The rules are those of docs (api.md, "Identity"):
- *
- *     a userId names a profile, and an anonymousId one of its own until a message carries both;
- *     a message with both: a new anonymous id then means the user's profile; one with a profile of its own has that merged into the user's; one that means
- *     another user's profile means this one's from then on. */
+/* Who is who: the walk of the identities of a batch, message by message, from what the database had before it. Pure: ingest fills in the
+ * rows it read, walks, and writes what has changed. The rules (docs: identity): a userId names a profile, an anonymousId one of its
+ * own until a message carries both. Then a new anonymous id means the user's profile; one with a profile of its own has that merged into
+ * the user's; one that means another user's profile means this one's from then on. */
 #pragma once
 
 #include <stdbool.h>
@@ -63,7 +61,8 @@ void identities_release(struct identities *all);
 
 /* The index of the identity with that raw id, added if it is new. */
 size_t identity_add(struct identities *all, const struct person *person, bool user);
-/* Notes that the identity's row points to that profile, for the caller to fill in what it knows of it; the pointer is good until more is added. */
+/* Notes that the identity's row points to that profile, for the caller to fill in what it knows of it; the pointer is good until more
+ * is added. */
 struct identity_profile *identity_know(struct identities *all, size_t identity, const struct id *profile);
 
 /* --- The walk --- */
@@ -72,7 +71,8 @@ struct identity_profile *identity_know(struct identities *all, size_t identity, 
 size_t identity_means(const struct identities *all, size_t identity);
 /* The living profile that a profile has become. */
 size_t identity_living(const struct identities *all, size_t profile);
-/* One message's ids, either of which may be IDENTITY_NONE, but not both: makes profiles, links and merges by the rules. The profile of the message's person. */
+/* One message's ids, either of which may be IDENTITY_NONE, but not both: makes profiles, links and merges by the rules. The profile of
+ * the message's person. */
 size_t identity_meet(struct identities *all, size_t user, size_t anonymous);
 
 /* --- After it --- */

@@ -1,7 +1,8 @@
-/* One batch of messages, one transaction of two round trips: read under locks, decide, write and commit. The one idea: all that could be decided wrongly (whose is this, is it a
- * double, does it merge) is decided by C between the trips, from rows that the locks keep as they are until the commit; docs/exactness.md says why each lock is needed.
- * A batch that PostgreSQL refuses for what is in it is halved until the culprit is alone; a merge of a person with very many events is made alone, too. Whether to try
- * again, and when, is the writer's. */
+/* One batch of messages, one transaction of two round trips: read under locks, decide, write and commit. The one idea: all that could
+ * be decided wrongly (whose is this, is it a double, does it merge) is decided by C between the trips, from rows that the locks keep as
+ * they are until the commit; docs/exactness.md says why each lock is needed. A batch that PostgreSQL refuses for what is in it is
+ * halved until the culprit is alone; a merge of a person with very many events is made alone, too. Whether to try again, and when, is
+ * the writer's. */
 #include "db/ingest.h"
 
 #include <string.h>
@@ -121,7 +122,8 @@ static enum db_status attempt_with_partitions(struct batch *batch, struct name_c
     return status == DB_OK ? attempt(batch) : status;
 }
 
-/* Is it the data that PostgreSQL does not like? Class 22: bad values; 23: constraints; 54: limits (a text too long for an index, an object too large). */
+/* Is it the data that PostgreSQL does not like? Class 22: bad values; 23: constraints; 54: limits (a text too long for an index, an
+ * object too large). */
 static bool is_data_fault(const char *sqlstate)
 {
     return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 || strncmp(sqlstate, "54", 2) == 0;

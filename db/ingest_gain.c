@@ -1,6 +1,6 @@
-/* From a walked batch to what is to be written. The one idea: everything that several messages bring to one profile is folded here, so that each row is written once; rows
- * come out sorted by key. Traits are folded as texts, by writing the members of the objects one after the other, for in jsonb the last of two equal keys wins; so numbers keep
- * their digits. Pure. */
+/* From a walked batch to what is to be written. The one idea: everything that several messages bring to one profile is folded here, so
+ * that each row is written once; rows come out sorted by key. Traits are folded as texts, by writing the members of the objects one
+ * after the other, for in jsonb the last of two equal keys wins; so numbers keep their digits. Pure. */
 #include "db/ingest_gain.h"
 
 #include <string.h>

@@ -37,7 +37,7 @@ void gains_release(struct gains *gains);
 bool gains_first_moves(const struct gains *gains, size_t profile);
 bool gains_last_moves(const struct gains *gains, size_t profile);
 
-/* Append to an array of jsonb: what the profile's identifies set, folded; and what profiles that were merged into it have, which counts only where it has nothing itself. Null when there
- * is nothing. JSON null at the top level means that the trait is removed. */
+/* Append to an array of jsonb: what the profile's identifies set, folded; and what profiles that were merged into it have, which counts
+ * only where it has nothing itself. Null when there is nothing. JSON null at the top level means that the trait is removed. */
 void gains_put_traits(const struct gains *gains, struct db_args *args, size_t profile);
 void gains_put_below(const struct gains *gains, struct db_args *args, size_t profile);

@@ -1,7 +1,9 @@
-/* What an ingest transaction reads. The one idea: the locks are taken by its first statement, all at once and in ascending order, so no two transactions wait for each other in a
- * circle; what is read after them, under snapshots of its own, cannot change until the commit. The first trip reads what each id means and which odd messages are stored. A
- * second one, if there is need, looks for doubles where the unique key of event cannot find them by itself (messages that have an effect beyond their row, that are stored
- * under another instant than their own, or whose ids meant other profiles before), and reads what hangs on anonymous profiles that may be merged away. */
+/* What an ingest transaction reads. The one idea: the locks are taken by its first statement, all at once and in ascending order, so no
+ * two transactions wait for each other in a circle; what is read after them, under snapshots of its own, cannot change until the
+ * commit. The first trip reads what each id means and which odd messages are stored. A second one, if there is need, looks for doubles
+ * where the unique key of event cannot find them by itself (messages that have an effect beyond their row, that are stored under
+ * another instant than their own, or whose ids meant other profiles before), and reads what hangs on anonymous profiles that may be
+ * merged away. */
 #include "db/ingest_batch.h"
 #include "db/lock.h"
 #include "db/move.h"

@@ -1,5 +1,6 @@
-/* What C decides between reading and writing. The one idea: messages are walked in the order they came, each seeing what those before it did, so that
- * identify(a, u1), track(a), identify(a, u2), track(a) lands right; a double has no effect and is not walked. Pure: no connection. */
+/* What C decides between reading and writing. The one idea: messages are walked in the order they came, each seeing what those before
+ * it did, so that identify(a, u1), track(a), identify(a, u2), track(a) lands right; a double has no effect and is not walked. Pure: no
+ * connection. */
 #include "db/ingest_batch.h"
 
 static bool share_id(const struct item *a, const struct item *b)

@@ -1,7 +1,8 @@
-/* The second round trip of an ingest transaction: everything is written by one statement for each table, with arrays for parameters, and committed. The one idea: rows are
- * sorted by their key before they are sent, so that two transactions that hold locks in common (shared ones) never wait for each other in a circle; and the statement that
- * inserts events also writes the worker's row, from what it really inserted, so that a double found by the unique key touches nothing.
- * Order matters: events of a profile that goes move first, then new ones come under the survivor. */
+/* The second round trip of an ingest transaction: everything is written by one statement for each table, with arrays for parameters,
+ * and committed. The one idea: rows are sorted by their key before they are sent, so that two transactions that hold locks in common
+ * (shared ones) never wait for each other in a circle; and the statement that inserts events also writes the worker's row, from what it
+ * really inserted, so that a double found by the unique key touches nothing. Order matters: events of a profile that goes move first,
+ * then new ones come under the survivor. */
 #include "db/ingest_gain.h"
 #include "db/move.h"
 #include "db/reject.h"

@@ -1,4 +1,5 @@
-/* The advisory locks of cohortd, as texts for SQL: a class of our own and a number in it, so that nothing else in the database uses the same. */
+/* The advisory locks of cohortd, as texts for SQL: a class of our own and a number in it, so that nothing else in the database uses the
+ * same. */
 #pragma once
 
 #define DB_LOCK_CLASS_IDENTITY "1668246386" /* + a number of 0 to 255: the first byte of a raw id (db/lookup.c) */

@@ -1,6 +1,6 @@
-/* Migrations: numbered SQL files, embedded in the program, run forward only. The one idea: schema_migration says which ran, with a checksum of each, and the
- * first n of ours must be exactly the n that ran; so a program never works on a schema made by a newer one or from other text. An advisory lock lets one
- * process at a time look and run. */
+/* Migrations: numbered SQL files, embedded in the program, run forward only. The one idea: schema_migration says which ran, with a
+ * checksum of each, and the first n of ours must be exactly the n that ran; so a program never works on a schema made by a newer one or
+ * from other text. An advisory lock lets one process at a time look and run. */
 #include "db/migrate.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* Interning of event names. The one idea: ask the cache, then the table, and only for what is in neither insert, in one statement that counts what each source has
- * already; so a batch of known names costs no query, and a source at its cap one index look-up for each unknown name.
- * Invariant: a number is cached only after it was read from a committed row. */
+/* Interning of event names. The one idea: ask the cache, then the table, and only for what is in neither insert, in one statement that
+ * counts what each source has already; so a batch of known names costs no query, and a source at its cap one index look-up for each
+ * unknown name. Invariant: a number is cached only after it was read from a committed row. */
 #include "db/name.h"
 
 #include <string.h>

@@ -17,6 +17,6 @@ struct name_ask {
     int32_t name_id;   /* the answer; 0: not interned, its source has too many names */
 };
 
-/* Fills in the name_id of each, interning names that are new: in a transaction of its own, ordered, so that no two can wait for each other. Must be called outside a
- * transaction. DB_OK unless the database fails. cache may be NULL. */
+/* Fills in the name_id of each, interning names that are new: in a transaction of its own, ordered, so that no two can wait for each
+ * other. Must be called outside a transaction. DB_OK unless the database fails. cache may be NULL. */
 enum db_status db_names_intern(struct db *db, struct name_cache *cache, struct name_ask *asks, size_t n) MUST_CHECK;

@@ -1,6 +1,7 @@
-/* Partitions of event: a quarter of ts each, named event_2026q4, and event_old for what came before the first. The one idea: what should be there is a pure
- * function of now and of the oldest that is there, so making them is "find the first that is missing, make it, look again", under a lock.
- * CREATE TABLE … LIKE and ATTACH take no lock that stops an insert; CREATE TABLE … PARTITION OF would stop them all. */
+/* Partitions of event: a quarter of ts each, named event_2026q4, and event_old for what came before the first. The one idea: what
+ * should be there is a pure function of now and of the oldest that is there, so making them is "find the first that is missing, make
+ * it, look again", under a lock. CREATE TABLE … LIKE and ATTACH take no lock that stops an insert; CREATE TABLE … PARTITION OF would
+ * stop them all. */
 #include "db/partition.h"
 
 #include <stdio.h>

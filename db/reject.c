@@ -1,5 +1,6 @@
-/* Rows of the reject log. The one idea: a reject may hold whatever a client sent, so its texts are made into UTF-8 without NUL here, where they are written; a reject
- * must never be the reason that its neighbours are not stored. Why something is rejected is decided elsewhere. */
+/* Rows of the reject log. The one idea: a reject may hold whatever a client sent, so its texts are made into UTF-8 without NUL here,
+ * where they are written; a reject must never be the reason that its neighbours are not stored. Why something is rejected is decided
+ * elsewhere. */
 #include "db/reject.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* cohortd import: files of NDJSON through the same checks and the same transaction as HTTP. The one idea: a file is read in pieces of whole lines, a piece is a job, a job is a commit; an
- * import that was broken off is run again from the start, and what is stored already is a duplicate. It writes beside a running server as another process would.
- * One connection: PostgreSQL is the slower side. */
+/* cohortd import: files of NDJSON through the same checks and the same transaction as HTTP. The one idea: a file is read in pieces of
+ * whole lines, a piece is a job, a job is a commit; an import that was broken off is run again from the start, and what is stored
+ * already is a duplicate. It writes beside a running server as another process would. One connection: PostgreSQL is the slower side. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,7 @@
-/* The embedded cluster's life. The one idea: the last one out turns off the light. Each cohortd that uses the cluster holds a shared lock on home/users.lock; starting and stopping
- * happen under an exclusive one on home/start.lock, and who stops must be the only user. The kernel lets go of the locks of a killed process, so nothing is left to be cleaned
- * up, and a cluster that a killed cohortd left running is used, and stopped, by the next one. A thread restarts it when it dies. */
+/* The embedded cluster's life. The one idea: the last one out turns off the light. Each cohortd that uses the cluster holds a shared
+ * lock on home/users.lock; starting and stopping happen under an exclusive one on home/start.lock, and who stops must be the only user.
+ * The kernel lets go of the locks of a killed process, so nothing is left to be cleaned up, and a cluster that a killed cohortd left
+ * running is used, and stopped, by the next one. A thread restarts it when it dies. */
 #include "server/embedded.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* PostgreSQL's programs. The one idea: everything a child needs (arguments, environment, ids) is made before the fork, so that the child calls only what is safe there, whichever thread
- * forks. What the server is told stands on its command line, so a new program's settings hold for an old cluster, too.
- * Who is told when it dies, and who stops it, is embedded.c's. */
+/* PostgreSQL's programs. The one idea: everything a child needs (arguments, environment, ids) is made before the fork, so that the
+ * child calls only what is safe there, whichever thread forks. What the server is told stands on its command line, so a new program's
+ * settings hold for an old cluster, too. Who is told when it dies, and who stops it, is embedded.c's. */
 #include "server/postmaster.h"
 
 #include <errno.h>

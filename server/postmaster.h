@@ -17,7 +17,8 @@ struct postmaster {
     gid_t gid;
 };
 
-/* Chooses the programs: those of the cluster's version, else the newest in the usual places, else those on the PATH. False (logged): none. */
+/* Chooses the programs: those of the cluster's version, else the newest in the usual places, else those on the PATH. False (logged):
+ * none. */
 bool postmaster_find(struct postmaster *pm) MUST_CHECK;
 /* Makes the cluster unless there is one: all of it or, whenever the process dies, nothing. False: logged. */
 bool postmaster_init(const struct postmaster *pm) MUST_CHECK;

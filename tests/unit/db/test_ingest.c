@@ -1,5 +1,6 @@
-/* What is stored, message by message, against a real PostgreSQL: people, merges, doubles, odd messages, traits, the worker's rows, refused messages. Two connections at once and
- * failures are in test_ingest_race.c. */
+/* What is stored, message by message, against a real PostgreSQL: people, merges, doubles, odd messages,
+ * traits, the worker's rows, refused messages. Two connections at once and failures are in
+ * test_ingest_race.c. */
 #include "store.h"
 
 /* Events of a user's profile. */

@@ -1,5 +1,6 @@
-/* The ingest transaction when things happen at once or go wrong: two connections with the same messages, a stress of events beside merges, a backend killed before and between the
- * trips, a reply to COMMIT that is lost. The last one runs through a proxy of its own on a Unix socket. */
+/* The ingest transaction when things happen at once or go wrong: two connections with the same messages, a stress of events beside
+ * merges, a backend killed before and between the trips, a reply to COMMIT that is lost. The last one runs through a proxy of its own
+ * on a Unix socket. */
 #include "store.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* Migrations and partitions against a real PostgreSQL: from nothing, again, by several at once, from a newer program's schema and from another text;
- * the partitions of now, of later, and inserts while one is attached. */
+/* Migrations and partitions against a real PostgreSQL: from nothing, again, by several at once, from a
+ * newer program's schema and from another text; the partitions of now, of later, and inserts while one is
+ * attached. */
 #include "db/migrate.h"
 
 #include <check.h>

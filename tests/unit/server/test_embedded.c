@@ -1,4 +1,6 @@
-/* The embedded cluster, for real: made once, used by several, stopped by the last, restarted when killed, taken over from a cohortd that was killed. */
+/* The embedded cluster, for real: made once, used by several, stopped by
+ * the last, restarted when killed, taken over from a cohortd that was
+ * killed. */
 #include "server/embedded.h"
 
 #include <check.h>
