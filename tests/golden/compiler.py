@@ -136,5 +136,5 @@ class Store:
 
     def members(self, compiled, at, floor="-infinity"):
         """Ids of the members at the instant (µs), as bytes."""
-        rows = self.run(compiled, [timestamp(at), floor, LOW, HIGH])
+        rows = self.run(compiled, [timestamp(at), floor if floor == "-infinity" else timestamp(floor), LOW, HIGH])
         return {bytes.fromhex(row[0].replace("-", "")) for row in rows}
