@@ -12,6 +12,7 @@
 #include "db/tick.h"
 #include "server/base/log.h"
 #include "server/due.h"
+#include "server/lists.h"
 
 enum {
     WEIGHT_MAX = 20000,          /* of the queue's rows one tick takes, */
@@ -224,7 +225,8 @@ static enum db_status take_gone(struct tick *tick, struct touched *touched)
         return status == DB_NONE ? DB_OK : status;
     for (size_t i = 0; i < db_rows_count(&rows); i++)
         note_gone(tick, touched, &rows, i);
-    return differ_write(differ);
+    status = differ_write(differ);
+    return status == DB_OK ? lists_inherit(differ) : status;
 }
 
 /* --- What was touched --- */
@@ -456,6 +458,8 @@ static enum db_status work(struct tick *tick, const struct db_frame *frame, stru
         status = swap_complete(tick, result);
     if (status == DB_OK)
         status = take_gone(tick, touched);
+    if (status == DB_OK && !touched->more)
+        status = lists_apply(&tick->differ, &result->lists);
     if (status == DB_OK)
         status = take_due(tick, frame->as_of_us);
     if (status != DB_OK)
@@ -539,6 +543,6 @@ enum db_status tick_run(struct tick *tick, int64_t now_us, struct tick_result *r
     ret_result->evaluated = tick->differ.evaluated;
     ret_result->failed = tick->differ.failed;
     ret_result->set_aside = tick->differ.set_aside;
-    ret_result->more = touched.more;
+    ret_result->more = touched.more || ret_result->lists.more;
     return tidy(tick);
 }

@@ -9,6 +9,7 @@
 #include "db/conn.h"
 #include "db/touched.h"
 #include "server/differ.h"
+#include "server/lists.h"
 #include "server/roster.h"
 
 /* Lives as long as the lead. */
@@ -33,7 +34,8 @@ struct tick_result {
     size_t failed;
     size_t set_aside;
     size_t swapped; /* versions that went live */
-    bool more;      /* the queue was not emptied */
+    struct lists_result lists;
+    bool more; /* the queue was not emptied */
 };
 
 void tick_init(struct tick *tick, struct db *db, struct roster *roster, int64_t epoch);

@@ -202,10 +202,9 @@ static enum db_status sweep(struct db *db)
     return db_versions_sweep(db, SWEEP_ROWS);
 }
 
+/* For those who wait for the feed, and for edits of lists. */
 static void tell(struct worker *worker, int64_t max_seq)
 {
-    if (max_seq == 0)
-        return;
     if (worker->config.changed)
         worker->config.changed(worker->config.context, max_seq);
     if (db_tick_notify(worker->db, max_seq) == DB_ERROR)
@@ -304,7 +303,8 @@ static enum db_status tick_once(struct worker *worker)
     count_tick(worker, &result, clock_mono_us() - worker->tick_us);
     worker->more = result.more;
     worker->building |= result.swapped > 0; /* what waited for it may be built now */
-    tell(worker, result.max_seq);
+    if (result.max_seq || result.lists.applied)
+        tell(worker, result.max_seq);
     if (worker->config.ticked)
         worker->config.ticked(worker->config.context, result.as_of_us);
     return DB_OK;
