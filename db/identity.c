@@ -107,7 +107,7 @@ static void link_to(struct identities *all, struct identity *anonymous, size_t u
     old = anonymous->profile;
     if (old == user_profile)
         return;
-    if (all->profiles.at[old].identified || !all->profiles.at[user_profile].identified) {
+    if (all->profiles.at[old].identified || all->profiles.at[old].huge || !all->profiles.at[user_profile].identified) {
         *VEC_ADD(&anonymous->forgotten) = all->profiles.at[old].id;
         anonymous->profile = user_profile;
         return;

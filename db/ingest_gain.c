@@ -155,10 +155,12 @@ void gains_release(struct gains *gains)
 
 static void add_members(struct buf *out, struct span object)
 {
-    const char *at = object.at + 1, *end = object.at + object.len - 1;
+    const char *at, *end;
 
     if (!object.at)
         return;
+    at = object.at + 1;
+    end = object.at + object.len - 1;
     while (at < end && strchr(" \t\r\n", *at))
         at++;
     if (at == end)

@@ -20,10 +20,10 @@ DB_STATEMENT(
     " FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id LEFT JOIN profile p ON p.profile_id = i.profile_id");
 DB_STATEMENT(ingest_lone, "U",
              "SELECT p.profile_id, s.raw_id, s.kind = 'user', p.traits,"
-             " (SELECT count(*) FROM (SELECT FROM event e WHERE e.profile_id = p.profile_id LIMIT 10001) AS most)"
+             " (SELECT count(*) FROM (SELECT FROM event e WHERE e.profile_id = p.profile_id LIMIT 1000001) AS most)"
              " FROM (SELECT DISTINCT i.profile_id FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id) AS meant"
              " JOIN profile p ON p.profile_id = meant.profile_id AND p.user_id IS NULL JOIN identity s ON s.profile_id = p.profile_id");
-_Static_assert(MOVE_BESIDE_MAX == 10000, "the statement above counts to one more");
+_Static_assert(MOVE_MAX == 1000000, "the statement above counts to one more");
 DB_STATEMENT(ingest_odd, "U",
              "SELECT o.message_id, o.name_id, o.raw_id, o.own_ts, i.profile_id FROM unnest($1::uuid[]) AS k (message_id)"
              " JOIN odd_message o ON o.message_id = k.message_id LEFT JOIN identity i ON i.raw_id = o.raw_id");
@@ -160,6 +160,7 @@ static void know_lone(struct identities *people, const struct db_rows *rows, siz
     profile = identity_know(people, identity_add(people, &person, db_bool(rows, row, 2)), &id);
     profile->traits = (struct span){.at = db_text(rows, row, 3), .len = db_text_len(rows, row, 3)};
     profile->large = db_int(rows, row, 4) > MOVE_BESIDE_MAX;
+    profile->huge = db_int(rows, row, 4) > MOVE_MAX;
 }
 
 /* Did the id mean this profile when the transaction began, or before? */

@@ -3,8 +3,10 @@
 
 #include "db/conn.h"
 
-/* Above so many events a merge is not done beside other messages (db/ingest.c). */
-enum { MOVE_BESIDE_MAX = 10000 };
+/* Above the first a merge is not done beside other messages (db/ingest.c); above the second it is not done at all, for it would hold
+ * everybody up for a minute or more, and what has so many events is no person: the id means the user from then on, and the profile that it
+ * had stays as it is. */
+enum { MOVE_BESIDE_MAX = 10000, MOVE_MAX = 1000000 };
 
 struct move {
     struct id gone;

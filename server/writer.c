@@ -19,7 +19,7 @@ enum {
     BATCH_BYTES = 16 << 20, /* a few MB of parameters are built from them, twice */
     NOTIFY_EVERY_MS = 50,   /* each NOTIFY is a transaction of its own */
     IDLE_MS = 1000,
-    WAIT_TIMEOUT_MS = 30000, /* for PostgreSQL to answer; a large merge takes a while */
+    WAIT_TIMEOUT_MS = 120000, /* for PostgreSQL to answer: a merge of MOVE_MAX events takes most of it on a slow machine */
     BACKOFF_FIRST_MS = 10,
     BACKOFF_LAST_MS = 2000
 };
@@ -181,8 +181,6 @@ static void store(struct hand *hand)
     for (;;) {
         enum db_status status;
 
-        if (!hand->jobs.n)
-            return;
         status = is_past_stop(hand->writer) ? DB_ERROR : attempt(hand);
         if (status == DB_OK) {
             stored(hand, began_us);

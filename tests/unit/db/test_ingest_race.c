@@ -77,7 +77,7 @@ START_TEST(test_the_same_in_two_processes_at_once)
     enum { ROUNDS = 20, N = 6 };
 
     for (int round = 0; round < ROUNDS; round++) {
-        char ids[N][16];
+        char ids[N][32];
         struct say says[N] = {{.user = "u", .event = "Seen", .at = round},
                               {.user = "u", .event = "Seen", .at = round, .no_own = true},
                               {.user = "u", .json = "{\"a\":1}", .at = round},
@@ -129,7 +129,7 @@ static void *stress_run(void *context)
 
     for (int batch = 0; batch < STRESS_BATCHES; batch++) {
         struct say says[STRESS_BATCH];
-        char texts[STRESS_BATCH][3][24];
+        char texts[STRESS_BATCH][3][48];
         struct ingest_job *job;
 
         for (int i = 0; i < STRESS_BATCH; i++) {
