@@ -1,5 +1,6 @@
-/* Bodies of the manage face. The one idea: a handler lists the members it knows with their types and gets spans of the body back; what does not fit is an
- * error with a JSON pointer. Numbers and definitions stay the client's own bytes. It knows no resource. */
+/* Bodies of the manage face. The one idea: a handler lists the members it knows with their types and gets spans of the
+ * body back; what does not fit is an error with a JSON pointer. Numbers and definitions stay the client's own bytes. It
+ * knows no resource. */
 #include "api/body.h"
 
 #include <inttypes.h>
@@ -148,11 +149,11 @@ char *body_text(struct json value, const char *pointer, size_t low, size_t high,
     return NULL;
 }
 
-bool body_int(struct json value, const char *pointer, int64_t low, int64_t high, int64_t *ret_value, struct err *err)
+bool body_int(struct json value, const char *pointer, const struct int_range *range, int64_t *ret_value, struct err *err)
 {
-    if (json_int(value, low, high, ret_value))
+    if (json_int(value, range->low, range->high, ret_value))
         return true;
-    return err_set(err, "bad_value", pointer, "must be a whole number from %" PRId64 " to %" PRId64, low, high);
+    return err_set(err, "bad_value", pointer, "must be a whole number from %" PRId64 " to %" PRId64, range->low, range->high);
 }
 
 void texts_release(struct texts *texts)

@@ -32,8 +32,12 @@ bool body_read(struct json body, const struct body_field *fields, size_t n, stru
 char *body_text(struct json value, const char *pointer, size_t low, size_t high, struct err *err);
 /* The same, and lines and tabs are fine. */
 char *body_prose(struct json value, const char *pointer, size_t low, size_t high, struct err *err);
+struct int_range {
+    int64_t low;
+    int64_t high;
+};
 /* An integer in range, or false with err "bad_value". */
-bool body_int(struct json value, const char *pointer, int64_t low, int64_t high, int64_t *ret_value, struct err *err) MUST_CHECK;
+bool body_int(struct json value, const char *pointer, const struct int_range *range, int64_t *ret_value, struct err *err) MUST_CHECK;
 
 /* Texts, each malloc'd. */
 struct texts {

@@ -1,5 +1,6 @@
-/* Making keys. The one idea: the random part alone is the secret, so its hash needs no salt and can be looked up; the word before it (cw_, cr_, ca_) lets
- * a person, or a scanner of leaked secrets, see what a key is. It stores nothing. */
+/* Making keys. The one idea: the random part alone is the secret, so its hash needs no salt and can be looked
+ * up; the word before it (cw_, cr_, ca_) lets a person, or a scanner of leaked secrets, see what a key is. It
+ * stores nothing. */
 #include "api/key_make.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* Sources and keys. The one idea: a key is shown once, in the answer that made it; lists show its first characters. A change reaches every process by a
- * notification, and this one reads its keys again at the next call with an unknown key. */
+/* Sources and keys. The one idea: a key is shown once, in the answer that made it; lists show its first characters. A
+ * change reaches every process by a notification, and this one reads its keys again at the next call with an unknown
+ * key. */
 #include <stdlib.h>
 #include <string.h>
 

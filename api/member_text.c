@@ -1,5 +1,6 @@
-/* Members as text. The one idea: a whole segment is written from one snapshot in batches that continue behind the last profile id, so memory stays
- * constant however many members there are; the HTTP stream and `cohortd export` differ only in where the bytes go. */
+/* Members as text. The one idea: a whole segment is written from one snapshot in batches that continue behind the last profile
+ * id, so memory stays constant however many members there are; the HTTP stream and `cohortd export` differ only in where the
+ * bytes go. */
 #include "api/member_text.h"
 
 #include <string.h>

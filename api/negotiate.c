@@ -1,5 +1,6 @@
-/* Content negotiation (RFC 9110, section 12.5.1). The one idea: each offered type gets the weight of the most specific range of the Accept header
- * that covers it, and the heaviest wins, the earlier one on a tie. Parameters of a range other than q are not looked at. */
+/* Content negotiation (RFC 9110, section 12.5.1). The one idea: each offered type gets the weight of the most specific range of
+ * the Accept header that covers it, and the heaviest wins, the earlier one on a tie. Parameters of a range other than q are not
+ * looked at. */
 #include "api/negotiate.h"
 
 #include <string.h>

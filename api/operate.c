@@ -1,4 +1,6 @@
-/* /healthz, /readyz, /metrics: for orchestrators and Prometheus, without a key, on the loop thread, so they answer while the database hangs. */
+/* /healthz, /readyz, /metrics: for orchestrators and Prometheus,
+ * without a key, on the loop thread, so they answer while the
+ * database hangs. */
 #include <string.h>
 
 #include "api/handlers.h"

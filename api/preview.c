@@ -41,6 +41,7 @@ static bool read_as_of(struct json value, int64_t *ret_us, struct err *err)
 
 static bool read_wish(struct json body, struct wish *wish, struct err *err)
 {
+    static const struct int_range sample_range = {0, SAMPLE_MAX}, budget_range = {1, BUDGET_MAX_MS};
     struct json timezone, as_of, sample, budget;
     const struct body_field fields[] = {{"definition", MEMBER_OBJECT, &wish->definition.text},
                                         {"timezone", MEMBER_TEXT, &timezone},
@@ -57,9 +58,9 @@ static bool read_wish(struct json body, struct wish *wish, struct err *err)
     wish->definition.timezone = wish->timezone;
     if (as_of.type != JSON_T_NONE && !read_as_of(as_of, &wish->as_of_us, err))
         return false;
-    if (sample.type != JSON_T_NONE && !body_int(sample, "/sample", 0, SAMPLE_MAX, &wish->sample, err))
+    if (sample.type != JSON_T_NONE && !body_int(sample, "/sample", &sample_range, &wish->sample, err))
         return false;
-    return !err->code && (budget.type == JSON_T_NONE || body_int(budget, "/budget_ms", 1, BUDGET_MAX_MS, &wish->budget_ms, err));
+    return !err->code && (budget.type == JSON_T_NONE || body_int(budget, "/budget_ms", &budget_range, &wish->budget_ms, err));
 }
 
 static void put_sampled(void *context, const char *user_id, const char *anonymous_id)

@@ -1,5 +1,6 @@
-/* People: a profile, its segments, its events. The one idea: a person is named by any of their ids, and each call begins by finding the profile that this id
- * means now, so a merged id answers for the survivor. Stored JSON goes out as it is. Changing people is not here. */
+/* People: a profile, its segments, its events. The one idea: a person is named by any of their ids, and each call begins by
+ * finding the profile that this id means now, so a merged id answers for the survivor. Stored JSON goes out as it is. Changing
+ * people is not here. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* A segment as JSON. The one idea: the definition is embedded as the client's own bytes, so its numbers stay exact. The ETag speaks of what a save changes
- * (name, tags, definition …); size, progress and as_of move by themselves and must not make an If-Match fail. */
+/* A segment as JSON. The one idea: the definition is embedded as the client's own bytes, so its numbers stay exact. The ETag
+ * speaks of what a save changes (name, tags, definition …); size, progress and as_of move by themselves and must not make an If-
+ * Match fail. */
 #include "api/segment_json.h"
 
 #include <inttypes.h>

@@ -1,5 +1,6 @@
-/* Keys and sources. The one idea: whoever changes a key says so on cohortd_keys in the same statement, so a key works, or no longer works, in every
- * process within moments. Keys are revoked and never deleted, except with their source. Making a key is the caller's: here only its hash is seen. */
+/* Keys and sources. The one idea: whoever changes a key says so on cohortd_keys in the same statement, so a key works, or no longer works,
+ * in every process within moments. Keys are revoked and never deleted, except with their source. Making a key is the caller's: here only
+ * its hash is seen. */
 #include "db/key.h"
 
 DB_STATEMENT(key_load, "",

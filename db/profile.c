@@ -1,5 +1,6 @@
-/* Reading people. The one idea: every look-up begins at `identity` with a hash that the caller computed, and goes on by profile id, so each is a few index
- * ranges whatever the size of the store. A profile that is gone has no row, and is nobody. What is written about people is ingest's and the worker's. */
+/* Reading people. The one idea: every look-up begins at `identity` with a hash that the caller computed, and goes on by profile id, so each is a few
+ * index ranges whatever the size of the store. A profile that is gone has no row, and is nobody. What is written about people is ingest's and the
+ * worker's. */
 #include "db/profile.h"
 
 DB_STATEMENT(

@@ -1,5 +1,6 @@
-/* The small commands: migrate, version, keys create, verify, export, healthcheck. Each opens the database that its settings name (starting an embedded
- * cluster that does not run), does one thing on one connection and closes what it opened. Results go to stdout, everything else to stderr. */
+/* The small commands: migrate, version, keys create, verify, export, healthcheck. Each opens the database that its settings name (starting
+ * an embedded cluster that does not run), does one thing on one connection and closes what it opened. Results go to stdout, everything else
+ * to stderr. */
 #include <stdio.h>
 #include <string.h>
 

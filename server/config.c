@@ -1,5 +1,6 @@
-/* The settings. The one idea: one table says everything about a setting, so flag, environment twin, default, range and help cannot drift apart. A value
- * is text or a whole number; the last one given wins: default, environment, flag. Nothing here acts on a value. */
+/* The settings. The one idea: one table says everything about a setting, so flag, environment twin, default, range and help
+ * cannot drift apart. A value is text or a whole number; the last one given wins: default, environment, flag. Nothing here acts
+ * on a value. */
 #include "server/config.h"
 
 #include <errno.h>
@@ -28,11 +29,11 @@ static const struct setting settings[] = {
      TEXT(operate_listen)},
     {"public-url", "COHORTD_PUBLIC_URL", "", "URL", "how clients reach the service, for absolute links; else the request's Host", FOR_SERVE,
      TEXT(public_url)},
-    {"database-url", "DATABASE_URL", "", "URL", "PostgreSQL 15; without one cohortd runs its own under the data directory", FOR_DATABASE,
-     TEXT(database_url)},
+    {"database-url", "DATABASE_URL", "", "URL", "PostgreSQL 15; without one cohortd runs its own under the data directory",
+     FOR_DATABASE | FOR_DEMO, TEXT(database_url)},
     {"data-dir", "COHORTD_DATA_DIR", "", "DIR",
-     "home of the embedded PostgreSQL; else $XDG_DATA_HOME/cohortd, ~/.local/share/cohortd, as root /var/lib/cohortd", FOR_DATABASE,
-     TEXT(data_dir)},
+     "home of the embedded PostgreSQL; else $XDG_DATA_HOME/cohortd, ~/.local/share/cohortd, as root /var/lib/cohortd",
+     FOR_DATABASE | FOR_DEMO, TEXT(data_dir)},
     {"log-format", "COHORTD_LOG_FORMAT", "logfmt", "NAME", "logfmt or json", FOR_ALL, TEXT(log_format)},
     {"log-level", "COHORTD_LOG_LEVEL", "info", "NAME", "debug, info, warn or error", FOR_ALL, TEXT(log_level)},
     {"loops", "COHORTD_LOOPS", "1", "N", "HTTP threads", FOR_SERVE, NUMBER(loops, 1, 16)},
@@ -62,7 +63,8 @@ static const struct setting settings[] = {
      FOR_KEYS | FOR_IMPORT, TEXT(source)},
     {"format", "COHORTD_FORMAT", "ndjson", "NAME", "ndjson or csv", FOR_EXPORT, TEXT(format)},
     {"url", "COHORTD_URL", "http://127.0.0.1:8080", "URL", "the server to send to", FOR_DEMO, TEXT(url)},
-    {"write-key", "COHORTD_WRITE_KEY", "", "KEY", "the key to send with", FOR_DEMO, TEXT(key)},
+    {"write-key", "COHORTD_WRITE_KEY", "", "KEY", "the key to send with; else one is made for the time of the run, of the source demo",
+     FOR_DEMO, TEXT(key)},
     {"rate", "COHORTD_RATE", "10", "N", "events a second", FOR_DEMO, NUMBER(rate, 1, 1000)},
 };
 

@@ -1,5 +1,6 @@
-/* Which database, and is it there? The one idea: an operator's compose file starts cohortd and PostgreSQL at once, so a database that cannot be reached yet
- * is waited for, and the wait ends on SIGTERM; one that can be reached and is wrong (encoding, unknown schema) ends the program. */
+/* Which database, and is it there? The one idea: an operator's compose file starts cohortd and PostgreSQL at once, so a database that
+ * cannot be reached yet is waited for, and the wait ends on SIGTERM; one that can be reached and is wrong (encoding, unknown schema) ends
+ * the program. */
 #include "server/database.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* cohortd: the program. The one idea: a table of commands, each with its settings (server/config.c) and its function. The signals that stop us are blocked
- * before any thread starts and are waited for by the commands that run long, so no handler and no global flag is needed. */
+/* cohortd: the program. The one idea: a table of commands, each with its settings (server/config.c) and its function. The signals
+ * that stop us are blocked before any thread starts and are waited for by the commands that run long, so no handler and no global
+ * flag is needed. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
