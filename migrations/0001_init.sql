@@ -77,7 +77,8 @@ COMMENT ON TABLE profile IS 'The population: one row is one live person. One mer
 COMMENT ON COLUMN profile.anonymous_id IS 'Of a person without user_id: the anonymous id it was first seen with.';
 COMMENT ON COLUMN profile.first_seen IS 'ts of its oldest event ($identify, $alias, $group not counted); null before the first.';
 COMMENT ON COLUMN profile.last_seen IS 'ts of its newest event, moved at most once an hour: for display, never for a definition.';
-CREATE UNIQUE INDEX profile_user_idx ON profile (user_id) WHERE user_id IS NOT NULL;
+-- Not unique, which profile_id is for both: two who make a user's profile at once would trip over it where ON CONFLICT (profile_id) does not look.
+CREATE INDEX profile_user_idx ON profile (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX profile_first_seen_idx ON profile (first_seen);
 
 CREATE TABLE event (
