@@ -106,7 +106,7 @@ fuzz-programs: $(FUZZ)
 
 # The segment compiler as a filter, for tests/golden and tests/differential.
 $(BUILD)/tests/golden/compile_tool: $(BUILD)/tests/golden/compile_tool.o $(call archives,segment)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 lint: ## install what is missing, then every check-…: a script of that name in scripts/lint
 	@scripts/install run test check

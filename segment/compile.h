@@ -35,7 +35,7 @@ struct compiler {
 /* Appends. Values never go in here: see the parameters below. */
 void emit(struct compiler *compiler, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Parameters: each gives the n of $n. */
+/* Parameters: each gives the n of $n. Two in the arguments of one call would be numbered as the compiler of C likes. */
 size_t param_text(struct compiler *compiler, const char *text);
 size_t param_number(struct compiler *compiler, const char *decimal);
 size_t param_seconds(struct compiler *compiler, int64_t us);

@@ -170,8 +170,11 @@ static void emit_consent(struct compiler *compiler, const struct node *node)
 
 static void emit_bucket(struct compiler *compiler, const struct node *node)
 {
-    emit(compiler, "bucket_of($%zu, p.profile_id) BETWEEN $%zu AND $%zu", param_text(compiler, node->key),
-         sql_number(compiler->sql, SQL_INT, node->low), sql_number(compiler->sql, SQL_INT, node->high - 1));
+    size_t salt = param_text(compiler, node->key);
+    size_t low = sql_number(compiler->sql, SQL_INT, node->low);
+    size_t high = sql_number(compiler->sql, SQL_INT, node->high - 1);
+
+    emit(compiler, "bucket_of($%zu, p.profile_id) BETWEEN $%zu AND $%zu", salt, low, high);
 }
 
 bool emit_condition(struct compiler *compiler, const struct node *node)

@@ -159,6 +159,7 @@ static void emit_trait_instants(struct compiler *compiler, const struct node *no
     AUTO_BUF struct buf values = BUF_INIT(SQL_TEXT_MAX);
     struct buf *out = compiler->out;
     char value[VALUE_SQL];
+    size_t zone;
 
     if (test->op == OP_ANNIVERSARY_IN) {
         emit(compiler, " UNION ALL SELECT period_start($1, 'day', i, $%zu) FROM generate_series(1, %d) AS i", param_zone(compiler),
@@ -171,9 +172,10 @@ static void emit_trait_instants(struct compiler *compiler, const struct node *no
     else
         path_value(compiler, "p.traits", node->path, value);
     compiler->out = out;
+    zone = param_zone(compiler);
     emit(compiler, " UNION ALL SELECT value_instant(%s, $%zu) + i * make_interval(secs => $%zu) FROM generate_series(%s) AS i%s%s", value,
-         param_zone(compiler), param_seconds(compiler, test->operands->us), test->op == OP_WITHIN_LAST ? "0, 1" : "-1, 0",
-         node->path->many ? ", " : "", buf_text(&values));
+         zone, param_seconds(compiler, test->operands->us), test->op == OP_WITHIN_LAST ? "0, 1" : "-1, 0", node->path->many ? ", " : "",
+         buf_text(&values));
 }
 
 /* Every instant, null or past ones among them, at which time alone can change a node below this one. */
