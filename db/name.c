@@ -161,11 +161,16 @@ static enum db_status add_rows(struct db *db, const struct name_cache *cache, co
     return db_run(db, &name_add, &args, NULL);
 }
 
-static void note_full(struct name_cache *cache, const struct name_ask *asks, size_t n)
+/* DB_RETRY: a name without a cap is still without a number, for this transaction's snapshot is older than it. */
+static enum db_status note_full(struct name_cache *cache, const struct name_ask *asks, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (!asks[i].name_id && !asks[i].source_id)
+            return DB_RETRY;
         if (!asks[i].name_id && !is_full(cache, asks[i].source_id))
             *VEC_ADD(&cache->full) = asks[i].source_id;
+    }
+    return DB_OK;
 }
 
 static bool any_to_add(const struct name_cache *cache, const struct name_ask *asks, size_t n)
@@ -190,8 +195,7 @@ static enum db_status intern(struct db *db, struct name_cache *cache, struct nam
         status = read_rows(db, cache, asks, n);
     if (status != DB_OK || !from_cache(cache, asks, n))
         return status;
-    note_full(cache, asks, n);
-    return DB_OK;
+    return note_full(cache, asks, n);
 }
 
 enum db_status db_names_intern(struct db *db, struct name_cache *cache, struct name_ask *asks, size_t n)

@@ -370,6 +370,23 @@ START_TEST(test_too_many_names)
 }
 END_TEST
 
+START_TEST(test_a_name_too_long_for_an_index)
+{
+    char name[4 * 1000 + 1] = "";
+    uint32_t random = 1;
+
+    for (int i = 0; i < 1000; i++) { /* characters of four bytes, in no order that could be compressed */
+        random = random * 1664525u + 1013904223u;
+        name[4 * i] = '\xf0';
+        name[4 * i + 1] = (char)(0x90 + (random >> 28));
+        name[4 * i + 2] = (char)(0x80 + (random >> 22 & 0x3f));
+        name[4 * i + 3] = (char)(0x80 + (random >> 16 & 0x3f));
+    }
+    TELL(2, 0, {.user = "u", .event = "Seen", .at = 1}, {.user = "u", .event = name, .at = 2}, {.user = "u", .event = "Seen", .at = 3});
+    ck_assert_int_eq(ask("SELECT count(*) FROM reject WHERE code = 'refused_by_store'"), 1);
+}
+END_TEST
+
 START_TEST(test_a_missing_partition_is_made)
 {
     store_run("DO $$ DECLARE p text; BEGIN FOR p IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'event'::regclass"
@@ -509,6 +526,7 @@ int main(void)
     tcase_add_test(tests, test_a_culprit_is_found);
     tcase_add_test(tests, test_rejects_of_any_bytes);
     tcase_add_test(tests, test_too_many_names);
+    tcase_add_test(tests, test_a_name_too_long_for_an_index);
     tcase_add_test(tests, test_a_missing_partition_is_made);
     tcase_add_test(tests, test_batches_change_nothing);
     suite_add_tcase(suite, tests);

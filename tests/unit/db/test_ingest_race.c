@@ -74,7 +74,7 @@ static void client_release(struct client *client)
 
 START_TEST(test_the_same_in_two_processes_at_once)
 {
-    enum { ROUNDS = 20, N = 6 };
+    enum { ROUNDS = 40, N = 8 };
 
     for (int round = 0; round < ROUNDS; round++) {
         char ids[N][32];
@@ -83,13 +83,17 @@ START_TEST(test_the_same_in_two_processes_at_once)
                               {.user = "u", .json = "{\"a\":1}", .at = round},
                               {.user = "u", .anonymous = "a", .event = "Seen", .at = round},
                               {.anonymous = "b", .event = "Seen", .at = round},
-                              {.user = "v", .event = "New Name", .at = round, .own = round + 60, .odd = true}};
+                              {.user = "v", .event = "New Name", .at = round, .own = round + 60, .odd = true},
+                              {.event = "Seen", .at = round},
+                              {.event = "Seen", .at = round}};
         struct client clients[2] = {{.says = says, .n = N}, {.says = says, .n = N}};
 
         for (int i = 0; i < N; i++) {
             (void)snprintf(ids[i], sizeof ids[i], "%d-%d", round, i);
             says[i].id = ids[i];
         }
+        says[6].user = ids[6]; /* a new user, a new visitor */
+        says[7].anonymous = ids[7];
         for (int i = 0; i < 2; i++)
             client_start(&clients[i]);
         for (int i = 0; i < 2; i++)
