@@ -56,6 +56,11 @@ bool db_is_connected(const struct db *db)
     return db->conn != NULL;
 }
 
+bool db_in_transaction(const struct db *db)
+{
+    return db->conn && PQtransactionStatus(db->conn) != PQTRANS_IDLE;
+}
+
 const char *db_sqlstate(const struct db *db)
 {
     return db->sqlstate;

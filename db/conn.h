@@ -185,6 +185,8 @@ enum db_isolation { DB_READ_COMMITTED, DB_REPEATABLE_READ, DB_REPEATABLE_READ_ON
 enum db_status db_begin(struct db *db, enum db_isolation isolation) MUST_CHECK;
 /* DB_RETRY with the connection lost: it may be committed or not. */
 enum db_status db_commit(struct db *db) MUST_CHECK;
+/* Is a transaction open, or failed and not ended, as of the last answer? */
+bool db_in_transaction(const struct db *db);
 /* Ends the transaction if there is one; a connection that cannot is dropped. */
 void db_rollback(struct db *db);
 /* BEGIN, fn, COMMIT; ROLLBACK unless fn gave DB_OK or DB_NONE; the whole again, up to 5 times, for serialization failures and deadlocks. fn's status. */

@@ -28,7 +28,7 @@ enum db_status db_commit(struct db *db)
 
 void db_rollback(struct db *db)
 {
-    if (db_is_connected(db) && db_run_sql(db, "ROLLBACK", NULL, NULL) != DB_OK)
+    if (db_in_transaction(db) && db_run_sql(db, "ROLLBACK", NULL, NULL) != DB_OK)
         db_disconnect(db);
 }
 
