@@ -6,10 +6,7 @@ DB_STATEMENT(due_events, "zzIl",
              "SELECT profile_id, name_id FROM event WHERE ts > $1 AND ts <= $2 "
              "AND CASE WHEN $3::integer[] IS NULL THEN name_id > 3 ELSE name_id = ANY($3) END LIMIT $4");
 DB_STATEMENT(due_first_seen, "zzl", "SELECT profile_id FROM profile WHERE first_seen > $1 AND first_seen <= $2 LIMIT $3");
-DB_STATEMENT(due_period, "ttz",
-             "SELECT (start - step) AT TIME ZONE $2, start AT TIME ZONE $2, (start + step) AT TIME ZONE $2 FROM "
-             "(SELECT date_trunc($1, $3 AT TIME ZONE $2) AS start,"
-             " CASE $1 WHEN 'quarter' THEN interval '3 months' ELSE ('1 ' || $1)::interval END AS step) AS local");
+DB_STATEMENT(due_period, "ttz", "SELECT period_start($3, $1, -1, $2), period_start($3, $1, 0, $2), period_start($3, $1, 1, $2)");
 
 void db_due_send(struct db *db, const struct db_due_range *range, size_t limit)
 {
@@ -25,14 +22,14 @@ void db_due_send(struct db *db, const struct db_due_range *range, size_t limit)
     db_send(db, &due_events, &args);
 }
 
-void db_due_send_first_seen(struct db *db, int64_t from_us, int64_t to_us, size_t limit)
+enum db_status db_due_first_seen(struct db *db, int64_t from_us, int64_t to_us, size_t limit, struct db_rows *ret_rows)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
     db_arg_instant(&args, from_us);
     db_arg_instant(&args, to_us);
     db_arg_long(&args, (int64_t)limit);
-    db_send(db, &due_first_seen, &args);
+    return db_run(db, &due_first_seen, &args, ret_rows);
 }
 
 enum db_status db_period_of(struct db *db, const char *period, const char *timezone, int64_t at_us, struct db_period *ret_period)

@@ -16,8 +16,8 @@ struct db_due_range {
 
 /* Sends one scan; its rows are (profile_id, name_id), doubles and all, at most limit. Receive with db_receive. */
 void db_due_send(struct db *db, const struct db_due_range *range, size_t limit);
-/* The same for profiles whose first_seen lies in the range: rows (profile_id). */
-void db_due_send_first_seen(struct db *db, int64_t from_us, int64_t to_us, size_t limit);
+/* Profiles whose first_seen lies in such a range: rows (profile_id), at most limit. */
+enum db_status db_due_first_seen(struct db *db, int64_t from_us, int64_t to_us, size_t limit, struct db_rows *ret_rows) MUST_CHECK;
 
 /* The calendar period ("day", "week", "month", "quarter", "year") of an instant in a time zone: the first instants of the one before, of itself and of the
  * next. DB_ERROR: no such time zone. */

@@ -192,6 +192,28 @@ CREATE TABLE sweep (
 );
 COMMENT ON TABLE sweep IS 'Versions that serve nobody any more and whose membership rows are still to be deleted, in pieces.';
 
+CREATE TABLE trait_date (
+    path       text COLLATE "C" NOT NULL,
+    timezone   text COLLATE "C" NOT NULL,
+    profile_id uuid NOT NULL,
+    at         timestamptz NOT NULL,
+    month_day  smallint NOT NULL,
+    PRIMARY KEY (path, timezone, profile_id, at)
+);
+CREATE INDEX trait_date_at_idx ON trait_date (path, timezone, at);
+CREATE INDEX trait_date_day_idx ON trait_date (path, timezone, month_day);
+COMMENT ON TABLE trait_date IS 'Dates in traits whose passing moves people in or out of segments; written by the worker only, for the paths in trait_date_path.';
+COMMENT ON COLUMN trait_date.timezone IS 'In which a date without an offset was read.';
+COMMENT ON COLUMN trait_date.month_day IS 'Month × 100 + day, in that zone: for anniversaries.';
+
+CREATE TABLE trait_date_path (
+    path      text COLLATE "C" NOT NULL,
+    timezone  text COLLATE "C" NOT NULL,
+    filled_to uuid,
+    PRIMARY KEY (path, timezone)
+);
+COMMENT ON TABLE trait_date_path IS 'What trait_date is kept for: profiles up to filled_to are in it and kept up by ticks; null: none yet.';
+
 CREATE TABLE aside (
     version_id integer NOT NULL,
     profile_id uuid NOT NULL,

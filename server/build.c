@@ -11,6 +11,7 @@
 #include "db/tick.h"
 #include "db/version.h"
 #include "server/base/log.h"
+#include "server/dates.h"
 
 enum {
     SLICE_US = 100 * 1000,
@@ -118,7 +119,8 @@ static struct roster_version *choose(const struct build *build)
 
         if (version->live || version->over || (version->started && is_last(&version->built_to)))
             continue;
-        if ((!best || version->version_id < best->version_id) && roster_references_live(roster, version))
+        if ((!best || version->version_id < best->version_id) && roster_references_live(roster, version) &&
+            dates_filled(roster, (uint32_t)i))
             best = version;
     }
     return best;
@@ -145,7 +147,7 @@ static enum db_status open_query(struct build *build, const struct roster_versio
         return DB_OK;
     close_query(build);
     sql_init(&sql, 1);
-    if (!segment_compile(version->segment, HEAD_RANGE, REFERENCE_STORED, NULL, NULL, &sql, &err))
+    if (!segment_compile(version->segment, HEAD_RANGE, NULL, &sql, &err))
         return DB_ERROR;
     status = db_build_open(build->db, build->roster->plans,
                            &(struct db_build){.sql = &sql, .version_id = version->version_id, .serving = segment ? segment->serving : 0},
@@ -308,7 +310,7 @@ enum db_status build_step(struct build *build, bool *ret_complete)
     *ret_complete = false;
     if (!version) {
         close_query(build);
-        return DB_NONE;
+        return dates_fill(build->db, build->epoch, build->roster);
     }
     status = open_query(build, version);
     if (status == DB_ERROR)

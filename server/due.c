@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "server/base/clock.h"
+
 static struct watch *expiry_watch(struct due *due, int64_t after_us)
 {
     for (size_t i = 0; i < due->expiries.n; i++)
@@ -25,16 +27,58 @@ static struct watch *calendar_watch(struct due *due, const struct segment_calend
     return &due->calendars.at[due->calendars.n - 1].watch;
 }
 
-static void add_first_seen(struct due *due, int64_t offset_us, uint32_t version)
+static void add_offset(struct due_offsets *offsets, int64_t offset_us, uint32_t version)
 {
-    size_t i;
+    size_t i = 0;
 
-    for (i = 0; i < due->first_seen.n; i++)
-        if (due->first_seen.at[i].offset_us == offset_us)
-            break;
-    if (i == due->first_seen.n)
-        *VEC_ADD(&due->first_seen) = (struct due_first_seen){.offset_us = offset_us};
-    *VEC_ADD(&due->first_seen.at[i].versions) = version;
+    while (i < offsets->all.n && offsets->all.at[i].offset_us != offset_us)
+        i++;
+    if (i == offsets->all.n)
+        *VEC_ADD(&offsets->all) = (struct due_offset){.offset_us = offset_us};
+    *VEC_ADD(&offsets->all.at[i].versions) = version;
+}
+
+static void clear_offsets(struct due_offsets *offsets)
+{
+    for (size_t i = 0; i < offsets->all.n; i++)
+        vec_free(&offsets->all.at[i].versions);
+    vec_free(&offsets->all);
+}
+
+/* The first name of a path, its escapes undone. */
+static char *first_name(const char *path)
+{
+    char *name = mem_strdup(path), *to = name;
+
+    for (; *path && *path != '.' && *path != '['; path++) {
+        if (*path == '\\' && path[1])
+            path++;
+        *to++ = *path;
+    }
+    *to = '\0';
+    return name;
+}
+
+static struct due_date *find_date(struct due *due, const char *path, const char *timezone)
+{
+    for (size_t i = 0; i < due->dates.n; i++)
+        if (strcmp(due->dates.at[i].path, path) == 0 && strcmp(due->dates.at[i].timezone, timezone) == 0)
+            return &due->dates.at[i];
+    *VEC_ADD(&due->dates) = (struct due_date){.path = path, .timezone = timezone, .key = first_name(path)};
+    return &due->dates.at[due->dates.n - 1];
+}
+
+static void add_date(struct due *due, const struct segment_date *date, const struct due_version *version)
+{
+    struct due_date *kept;
+
+    if (strcmp(date->path, "$first_seen") == 0) {
+        add_offset(&due->first_seen, date->offset_us, version->version);
+        return;
+    }
+    kept = find_date(due, date->path, version->timezone);
+    add_offset(date->anniversary ? &kept->anniversaries : &kept->offsets, date->anniversary ? date->days : date->offset_us,
+               version->version);
 }
 
 void due_add(struct due *due, const struct due_version *version)
@@ -46,8 +90,7 @@ void due_add(struct due *due, const struct due_version *version)
     for (size_t i = 0; i < depends->n_calendars; i++)
         watch_add(calendar_watch(due, &depends->calendars[i], version->timezone), &version->calendars[i], version->version);
     for (size_t i = 0; i < depends->n_dates; i++)
-        if (strcmp(depends->dates[i].path, "$first_seen") == 0)
-            add_first_seen(due, depends->dates[i].offset_us, version->version);
+        add_date(due, &depends->dates[i], version);
 }
 
 void due_seal(struct due *due)
@@ -64,11 +107,15 @@ void due_clear(struct due *due)
         watch_clear(&due->expiries.at[i].watch);
     for (size_t i = 0; i < due->calendars.n; i++)
         watch_clear(&due->calendars.at[i].watch);
-    for (size_t i = 0; i < due->first_seen.n; i++)
-        vec_free(&due->first_seen.at[i].versions);
+    for (size_t i = 0; i < due->dates.n; i++) {
+        clear_offsets(&due->dates.at[i].offsets);
+        clear_offsets(&due->dates.at[i].anniversaries);
+        free(due->dates.at[i].key);
+    }
+    clear_offsets(&due->first_seen);
     vec_free(&due->expiries);
     vec_free(&due->calendars);
-    vec_free(&due->first_seen);
+    vec_free(&due->dates);
 }
 
 struct due_range due_shift(int64_t t0_us, int64_t t1_us, int64_t distance_us)
@@ -90,6 +137,13 @@ struct due_range due_calendar_range(const struct due_calendar *calendar, int64_t
     if (before_us < from_us)
         from_us = before_us;
     return (struct due_range){.from_us = from_us - 1, .to_us = to_us - 1};
+}
+
+bool due_midnight(int64_t t0_us, int64_t t1_us)
+{
+    const int64_t quarter_us = 900 * US_PER_S;
+
+    return t0_us / quarter_us != t1_us / quarter_us;
 }
 
 const char *due_period_text(enum segment_period period)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "segment/segment.h"
+#include "server/base/id.h"
 #include "server/base/vec.h"
 #include "server/watch.h"
 
@@ -33,15 +34,34 @@ struct due_calendar {
     int64_t end_us;
 };
 
-struct due_first_seen {
+/* Versions that a date moves at an offset from it. */
+struct due_offset {
     int64_t offset_us;
     VEC(uint32_t) versions;
+};
+
+struct due_offsets {
+    VEC(struct due_offset) all;
+};
+
+/* A date in the traits, of one path read in one zone; db/trait_date.h keeps such dates by their instant. */
+struct due_date {
+    const char *path; /* borrowed from the version's segment, as the zone */
+    const char *timezone;
+    char *key; /* the trait's top-level key, owned */
+    struct due_offsets offsets;
+    struct due_offsets anniversaries; /* offset_us is a number of days */
+    /* Of what is kept (server/dates.h): */
+    bool started;
+    bool filled; /* the dates of all profiles */
+    struct id filled_to;
 };
 
 struct due {
     VEC(struct due_expiry) expiries; /* distinct distances */
     VEC(struct due_calendar) calendars;
-    VEC(struct due_first_seen) first_seen;
+    struct due_offsets first_seen;
+    VEC(struct due_date) dates;
 };
 
 /* What a version is here. expiries and calendars hold the names of depends' own, by id, in the same order. All borrowed. */
@@ -67,6 +87,8 @@ struct due_range due_shift(int64_t t0_us, int64_t t1_us, int64_t distance_us);
 bool due_calendar_over(const struct due_calendar *calendar, int64_t t1_us);
 /* The events that a change of period concerns, when t1 lies in a period that starts at start_us, ends at end_us and follows one from before_us. */
 struct due_range due_calendar_range(const struct due_calendar *calendar, int64_t before_us, int64_t start_us, int64_t end_us);
+/* May a local midnight of any time zone lie in (t0, t1]? Zones differ from UTC by quarters of an hour. */
+bool due_midnight(int64_t t0_us, int64_t t1_us);
 /* "day", "week", … */
 const char *due_period_text(enum segment_period period);
 /* Does time alone move anybody in or out? */

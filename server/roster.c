@@ -39,6 +39,7 @@ static void clear_indexes(struct roster *roster)
     watch_clear(&roster->events);
     watch_clear(&roster->references);
     due_clear(&roster->due);
+    roster->dates_loaded = false;
     for (size_t i = 0; i < roster->texts.n; i++)
         free(roster->texts.at[i]);
     vec_clear(&roster->texts);
@@ -100,7 +101,7 @@ static enum db_status compile(struct roster *roster, struct db *db, struct roste
     struct err err = ERR_INIT;
 
     sql_init(&sql, 1);
-    if (!segment_compile(version->segment, HEAD_CHANGED, REFERENCE_STORED, NULL, NULL, &sql, &err))
+    if (!segment_compile(version->segment, HEAD_CHANGED, NULL, &sql, &err))
         return DB_ERROR;
     return db_query_open(db, roster->plans, &(struct db_query_text){.sql = &sql, .runner_types = CHANGED_TYPES}, &version->changed);
 }

@@ -61,6 +61,7 @@ struct roster_bad {
 struct roster {
     struct db_plans *plans;
     bool loaded;
+    bool dates_loaded; /* what is kept of its dates is known: dates_load */
     VEC(struct roster_version *) versions;
     VEC(struct roster_bad) bad;
     struct db_segments segments;

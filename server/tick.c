@@ -11,6 +11,7 @@
 #include "db/message.h"
 #include "db/tick.h"
 #include "server/base/log.h"
+#include "server/dates.h"
 #include "server/due.h"
 #include "server/lists.h"
 
@@ -384,24 +385,23 @@ static enum db_status move_calendar(struct tick *tick, struct due_calendar *cale
     return DB_OK;
 }
 
-static enum db_status add_first_seen(struct tick *tick, const struct due_first_seen *date, struct due_range range)
+static enum db_status add_first_seen(struct tick *tick, const struct due_offset *offset, struct due_range range)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum db_status status;
+    enum db_status status = db_due_first_seen(tick->db, range.from_us, range.to_us, DUE_ROWS_MAX, &rows);
 
-    db_due_send_first_seen(tick->db, range.from_us, range.to_us, DUE_ROWS_MAX);
-    db_sync(tick->db);
-    status = db_receive(tick->db, &rows);
-    if (db_receive_sync(tick->db) != DB_OK || (status != DB_OK && status != DB_NONE))
-        return status == DB_OK || status == DB_NONE ? DB_RETRY : status;
-    for (size_t i = 0; i < date->versions.n; i++) {
-        if (db_rows_count(&rows) >= DUE_ROWS_MAX &&
-            (status = differ_rebuild(&tick->differ, tick->roster->versions.at[date->versions.at[i]])) != DB_OK)
-            return status;
+    if (status != DB_OK)
+        return status == DB_NONE ? DB_OK : status;
+    for (size_t i = 0; i < offset->versions.n; i++) {
+        if (db_rows_count(&rows) >= DUE_ROWS_MAX) {
+            status = differ_rebuild(&tick->differ, tick->roster->versions.at[offset->versions.at[i]]);
+            if (status != DB_OK)
+                return status;
+        }
         for (size_t k = 0; k < db_rows_count(&rows); k++) {
             struct id profile = db_id(&rows, k, 0);
 
-            differ_add(&tick->differ, date->versions.at[i], &profile, CAUSE_TIME);
+            differ_add(&tick->differ, offset->versions.at[i], &profile, CAUSE_TIME);
         }
     }
     return DB_OK;
@@ -431,9 +431,9 @@ static enum db_status take_due(struct tick *tick, int64_t t0_us)
     if (status == DB_OK)
         status = run_scans(tick, scans.at, scans.n);
     vec_free(&scans);
-    for (size_t i = 0; i < due->first_seen.n && status == DB_OK; i++)
-        status = add_first_seen(tick, &due->first_seen.at[i], due_shift(t0_us, t1_us, due->first_seen.at[i].offset_us));
-    return status;
+    for (size_t i = 0; i < due->first_seen.all.n && status == DB_OK; i++)
+        status = add_first_seen(tick, &due->first_seen.all.at[i], due_shift(t0_us, t1_us, due->first_seen.all.at[i].offset_us));
+    return status == DB_OK ? dates_due(&tick->differ, t0_us, DUE_ROWS_MAX) : status;
 }
 
 /* --- The whole --- */
@@ -465,6 +465,8 @@ static enum db_status work(struct tick *tick, const struct db_frame *frame, stru
     if (status != DB_OK)
         return status;
     add_touched(tick, touched);
+    if (touched->facts.n)
+        status = dates_refresh(tick->db, tick->roster, touched);
     for (size_t level = 0; level < tick->roster->levels && status == DB_OK; level++)
         status = differ_level(&tick->differ, level);
     if (status == DB_OK)

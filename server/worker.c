@@ -19,12 +19,14 @@
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 #include "server/build.h"
+#include "server/dates.h"
 #include "server/roster.h"
 #include "server/tick.h"
 
 enum {
     IDLE_MS = 1000,    /* a tick at least so often: as_of moves */
-    TICK_MIN_MS = 20,  /* from the start of a tick to the next: under load a tick takes what has gathered */
+    TICK_MIN_MS = 20,  /* from the start of a tick to the next: under load a tick takes what has gathered, */
+    PAUSE_MAX_MS = 50, /* and pauses twice as long as it took, at most so long: ingest needs the processor, too */
     LOOK_MIN_MS = 100, /* the same between looks for new versions */
     CHORES_MS = 1000,
     BACKOFF_MIN_MS = 50,
@@ -55,6 +57,7 @@ struct worker {
     bool swap;           /* a build is complete: tick */
     bool more;           /* the last tick left something */
     unsigned backoff_ms; /* 0: all is well */
+    int64_t tick_gap_ms; /* from the start of the last tick to the next, at least */
     int64_t tick_us;     /* by the monotonic clock: when the last tick began, */
     int64_t look_us;     /* versions were looked for, */
     int64_t chores_us;   /* chores were done, */
@@ -177,6 +180,19 @@ static enum db_status in_frame(struct worker *worker, enum db_status (*step)(str
     return status;
 }
 
+static enum db_status load_dates(struct worker *worker)
+{
+    struct db_frame frame;
+    enum db_status status = db_frame_begin(worker->db, worker->epoch, &frame);
+
+    if (status == DB_OK)
+        status = dates_load(worker->db, &worker->roster);
+    if (status == DB_OK)
+        status = db_commit(worker->db);
+    worker->building = true;
+    return status;
+}
+
 /* New versions, and all of them after a failure. */
 static enum db_status look(struct worker *worker)
 {
@@ -190,6 +206,8 @@ static enum db_status look(struct worker *worker)
     }
     status = roster_load(&worker->roster, worker->db, &changed);
     worker->look_us = clock_mono_us();
+    if (status == DB_OK && !worker->roster.dates_loaded)
+        status = load_dates(worker);
     if (status != DB_OK || !changed)
         return status;
     worker->building = true;
@@ -286,6 +304,7 @@ static enum db_status tick_once(struct worker *worker)
 {
     struct tick_result result;
     enum db_status status;
+    int64_t took_ms;
 
     worker->tick_us = clock_mono_us();
     worker->woken = worker->swap = false;
@@ -300,6 +319,10 @@ static enum db_status tick_once(struct worker *worker)
         pthread_mutex_unlock(&worker->mtx);
         return status;
     }
+    took_ms = (clock_mono_us() - worker->tick_us) / US_PER_MS;
+    worker->tick_gap_ms = took_ms + (2 * took_ms < PAUSE_MAX_MS ? 2 * took_ms : PAUSE_MAX_MS);
+    if (worker->tick_gap_ms < TICK_MIN_MS)
+        worker->tick_gap_ms = TICK_MIN_MS;
     count_tick(worker, &result, clock_mono_us() - worker->tick_us);
     worker->more = result.more;
     worker->building |= result.swapped > 0; /* what waited for it may be built now */
@@ -344,7 +367,7 @@ static bool tick_is_due(const struct worker *worker)
 {
     bool wanted = worker->woken || worker->more || worker->swap || passed(worker->tick_us, IDLE_MS);
 
-    return wanted && (worker->more || passed(worker->tick_us, TICK_MIN_MS));
+    return wanted && (worker->more || passed(worker->tick_us, worker->tick_gap_ms));
 }
 
 /* The most urgent thing, and one more slice of a build; or waits until something is urgent. */
@@ -356,7 +379,8 @@ static enum db_status step(struct worker *worker)
 
     if (passed(worker->chores_us, CHORES_MS))
         status = do_chores(worker);
-    if (status == DB_OK && (!worker->roster.loaded || passed(worker->look_us, worker->woken ? LOOK_MIN_MS : IDLE_MS)))
+    if (status == DB_OK &&
+        (!worker->roster.loaded || !worker->roster.dates_loaded || passed(worker->look_us, worker->woken ? LOOK_MIN_MS : IDLE_MS)))
         status = look(worker);
     if (status == DB_OK && worker->roster.loaded && tick_is_due(worker)) {
         status = tick_once(worker);
@@ -369,7 +393,7 @@ static enum db_status step(struct worker *worker)
     if (!ticked && !worker->woken && wants_audit)
         return audit_once(worker);
     if (!worker->more && !worker->swap) {
-        int64_t ms = worker->woken ? TICK_MIN_MS : IDLE_MS;
+        int64_t ms = worker->woken ? worker->tick_gap_ms : IDLE_MS;
 
         wait_wake(worker, ms - (clock_mono_us() - worker->tick_us) / US_PER_MS);
     }

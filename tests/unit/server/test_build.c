@@ -51,7 +51,9 @@ static void tell_something(unsigned *seed, int64_t now)
     static const char *const users[] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9", "u10", "u11"};
     static const char *const anonymous[] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7"};
     static const char *const names[] = {"Order Completed", "Page Viewed", "Cart Viewed", NULL};
-    static const char *const plans[] = {"{\"plan\":\"gold\"}", "{\"plan\":\"tin\"}", "{\"plan\":null}"};
+    static const char *const plans[] = {"{\"plan\":\"gold\"}", "{\"plan\":\"tin\"}", "{\"plan\":null}",
+                                        "{\"until\":\"2026-09-21T14:31:40Z\"}",
+                                        "{\"until\":[\"2026-09-21T14:33:20Z\",\"2026-09-21T14:35:20Z\"]}"};
     struct say say = {.at = now - (int64_t)dice(seed, 4) * (int64_t)dice(seed, 40)};
     struct told told;
 
@@ -61,7 +63,7 @@ static void tell_something(unsigned *seed, int64_t now)
     if (!say.user || dice(seed, 6) == 0)
         say.anonymous = anonymous[dice(seed, 8)];
     if (!say.event)
-        say.json = plans[dice(seed, 3)];
+        say.json = plans[dice(seed, 5)];
     if (dice(seed, 20) == 0)
         say.at = now + dice(seed, 5); /* of the future */
     told = tell_on(store_db, store_names, &say, 1);
@@ -79,6 +81,8 @@ static void change_something(unsigned *seed)
         "{\"all\":[{\"event\":\"Page Viewed\",\"window\":{\"last\":\"20s\",\"skip\":\"5s\"}},{\"not\":{\"event\":\"Order Completed\"}}]}",
         "{\"trait\":\"plan\",\"neq\":\"gold\"}",
         "{\"profile\":\"first_seen\",\"within_last\":\"25s\"}",
+        "{\"trait\":\"until\",\"within_next\":\"90s\"}",
+        "{\"trait\":\"until[]\",\"within_last\":\"20s\"}",
         "{\"any\":[{\"profile\":\"last_seen\",\"within_last\":\"7s\"},{\"trait\":\"plan\",\"eq\":\"tin\"}]}",
     };
 

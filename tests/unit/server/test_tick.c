@@ -175,6 +175,68 @@ START_TEST(a_trait_moves)
 }
 END_TEST
 
+START_TEST(a_date_comes_near_and_passes)
+{
+    world_begin();
+    TELL(1, 0, {.user = "eve", .json = "{\"trial\":{\"ends\":\"2026-09-21T14:13:25Z\"}}", .at = 0});
+    segment("ends", "{\"trait\":\"trial.ends\",\"within_next\":\"10s\"}");
+    segment("ended", "{\"trait\":\"trial.ends\",\"within_last\":\"10s\"}");
+    settle_at(0);
+    expect_members("ends", "eve");
+    TELL(1, 0, {.user = "ada", .json = "{\"trial\":{\"ends\":\"2026-09-21T14:14:20Z\"}}", .at = 1}); /* T0 + 60 */
+    tick_at(2);
+    expect_members("ends", "eve");
+    tick_at(5);
+    expect_members("ends", "");
+    expect_members("ended", "eve");
+    expect_right();
+    tick_at(49);
+    expect_members("ends", "");
+    tick_at(50);
+    expect_members("ends", "ada");
+    expect_last_change("enter ada time");
+    TELL(1, 0, {.user = "ada", .json = "{\"trial\":{\"ends\":\"2026-09-21T14:14:21Z\"}}", .at = 50}); /* a second later */
+    tick_at(50);
+    expect_members("ends", "");
+    tick_at(51);
+    expect_members("ends", "ada");
+    tick_at(61);
+    expect_members("ends", "");
+    expect_members("ended", "ada");
+    tick_at(71);
+    expect_members("ended", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(an_anniversary_comes_and_goes)
+{
+    world_begin();
+    TELL(3, 0, {.user = "ada", .json = "{\"born\":\"1990-09-23\"}", .at = 0}, {.user = "bob", .json = "{\"born\":\"1990-09-24\"}", .at = 0},
+         {.user = "cid", .json = "{\"born\":\"1990-09-21\"}", .at = 0});
+    segment("soon", "{\"trait\":\"born\",\"anniversary_in\":\"2d\"}");
+    settle_at(0);
+    expect_members("soon", "ada cid");
+    settle_at(35199);
+    expect_members("soon", "ada cid");
+    tick_at(35200); /* midnight */
+    expect_members("soon", "ada bob");
+    expect_right();
+    settle_at(35200 + 2 * 86400 - 1);
+    expect_members("soon", "ada bob");
+    tick_at(35200 + 2 * 86400);
+    expect_members("soon", "bob");
+    expect_right();
+    ck_assert_int_eq(ask("SELECT count(*) FROM trait_date"), 3);
+    store_run("DELETE FROM segment_version; DELETE FROM segment; DELETE FROM membership; DELETE FROM change");
+    roster_drop(&world.roster, world.db);
+    tick_at(35200 + 2 * 86400);
+    ck_assert_int_eq(ask("SELECT (SELECT count(*) FROM trait_date) + (SELECT count(*) FROM trait_date_path)"), 0);
+    world_end();
+}
+END_TEST
+
 START_TEST(a_merge_moves_the_membership)
 {
     world_begin();
@@ -451,7 +513,7 @@ END_TEST
 
 RUN_TESTS("tick", an_event_brings_a_member_in, a_build_takes_what_was_there, a_new_profile_enters_equals_zero_at_once,
           a_window_loses_its_member_to_the_microsecond, skip_brings_a_member_in_by_time, a_late_event_and_one_of_the_future,
-          calendar_periods_end, first_seen_within_last_ends, a_trait_moves, a_merge_moves_the_membership, segments_in_segments,
-          a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces,
-          who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat, one_failing_segment_harms_no_other,
-          a_profile_that_takes_too_long_is_set_aside)
+          calendar_periods_end, first_seen_within_last_ends, a_trait_moves, a_date_comes_near_and_passes, an_anniversary_comes_and_goes,
+          a_merge_moves_the_membership, segments_in_segments, a_new_version_is_swapped_in, a_deleted_segment_is_cleared,
+          far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces, who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat,
+          one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)

@@ -5,6 +5,7 @@
 #include "db/tick.h"
 #include "db/verify.h"
 #include "server/build.h"
+#include "server/dates.h"
 #include "server/roster.h"
 #include "server/tick.h"
 #include "tests/unit/db/store.h"
@@ -61,6 +62,13 @@ static inline void hand_look(struct hand *hand)
         ck_assert_int_eq(differ_load(&hand->tick.differ), DB_OK);
     ck_assert_int_eq(roster_load(&hand->roster, hand->db, &changed), DB_OK);
     ck_assert_uint_eq(hand->roster.bad.n, 0);
+    if (!hand->roster.dates_loaded) {
+        struct db_frame frame;
+
+        ck_assert_int_eq(db_frame_begin(hand->db, hand->epoch, &frame), DB_OK);
+        ck_assert_int_eq(dates_load(hand->db, &hand->roster), DB_OK);
+        ck_assert_int_eq(db_commit(hand->db), DB_OK);
+    }
 }
 
 static inline void tick_at_us(int64_t us)
