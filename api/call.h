@@ -25,7 +25,8 @@ enum handled {
 enum body_kind {
     BODY_NONE,
     BODY_JSON, /* an object in application/json */
-    BODY_PATCH /* the same, or in application/merge-patch+json */
+    BODY_PATCH,  /* the same, or in application/merge-patch+json */
+    BODY_MEMBERS /* a file: application/x-ndjson or text/csv */
 };
 
 enum answer_type { TYPE_JSON, TYPE_NDJSON, TYPE_CSV, TYPE_TEXT, TYPE_EVENTS, TYPE_COUNT };
@@ -66,6 +67,8 @@ struct call {
     int64_t wait_until_us;   /* of a long poll, monotonic; 0: not set yet */
     int64_t feed_place;      /* of a long poll after=latest: the end of the feed at its first look; -1: not looked yet */
     struct collect *collect; /* of the collect face: the body once it is checked */
+    void *kept;              /* a handler's own, between its runs; */
+    void (*free_kept)(void *kept);
 };
 
 struct api {

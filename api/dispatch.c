@@ -17,6 +17,7 @@
 #include "server/base/utf8.h"
 
 enum {
+    UPLOAD_MAX = 32 << 20, /* bytes of a file of members, from who has a key: a million of them */
     LONG_TIMEOUT_MS = 15 * 60 * 1000, /* exports and verification */
     WAIT_TIMEOUT_MS = 60 * 1000,      /* the longest long poll */
     SLOW_US = 1000 * 1000             /* a quick call that takes longer is logged */
@@ -31,6 +32,8 @@ static void call_free(void *state)
     if (c->route)
         route_match_release(&c->match);
     collect_free(c->collect);
+    if (c->kept)
+        c->free_kept(c->kept);
     free(c);
 }
 
@@ -137,7 +140,9 @@ static bool head_ok(struct call *c)
         return false;
     if (c->route->body == BODY_NONE || negotiate_body(request_header(c->rq, "Content-Type"), c->route->body))
         return true;
-    (void)answer_problem_detail(c, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "the body must be application/json");
+    (void)answer_problem_detail(c, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+                                c->route->body == BODY_MEMBERS ? "the body must be application/x-ndjson or text/csv"
+                                                               : "the body must be application/json");
     return false;
 }
 
@@ -151,7 +156,8 @@ static void begin_manage(struct call *c)
         c->key_missed = true;
         return;
     case AUTH_OK:
-        (void)head_ok(c);
+        if (head_ok(c) && c->route->body == BODY_MEMBERS)
+            request_set_body_limit(c->rq, UPLOAD_MAX);
         return;
     }
     BUG("impossible auth");
@@ -310,7 +316,7 @@ static bool body_ok(struct call *c)
     size_t len, bad_numbers;
     char *text, detail[128];
 
-    if (c->route->body == BODY_NONE || c->body.type != JSON_T_NONE)
+    if (c->route->body == BODY_NONE || c->route->body == BODY_MEMBERS || c->body.type != JSON_T_NONE)
         return true;
     text = request_body(c->rq, &len);
     if (!json_check(text, len, &c->body, &bad_numbers, &flaw)) {

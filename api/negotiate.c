@@ -113,14 +113,27 @@ bool negotiate_format(const char *format, const char *types, enum answer_type *r
 
 static bool is_type(const char *content_type, const char *type)
 {
-    size_t len = strcspn(content_type, " \t;");
+    size_t len = content_type ? strcspn(content_type, " \t;") : 0;
 
     return len == strlen(type) && strncasecmp(content_type, type, len) == 0;
 }
 
+bool negotiate_is(const char *content_type, enum answer_type type)
+{
+    return is_type(content_type, names[type]);
+}
+
 bool negotiate_body(const char *content_type, enum body_kind kind)
 {
-    if (!content_type)
-        return false;
-    return is_type(content_type, "application/json") || (kind == BODY_PATCH && is_type(content_type, "application/merge-patch+json"));
+    switch (kind) {
+    case BODY_NONE:
+        return true;
+    case BODY_JSON:
+        return negotiate_is(content_type, TYPE_JSON);
+    case BODY_PATCH:
+        return negotiate_is(content_type, TYPE_JSON) || is_type(content_type, "application/merge-patch+json");
+    case BODY_MEMBERS:
+        return negotiate_is(content_type, TYPE_NDJSON) || negotiate_is(content_type, TYPE_CSV);
+    }
+    BUG("impossible body_kind");
 }

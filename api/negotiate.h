@@ -12,5 +12,7 @@ const char *negotiate_name(enum answer_type type);
 bool negotiate_accept(const char *accept, const char *types, enum answer_type *ret_type) MUST_CHECK;
 /* The same for ?format=json|ndjson|csv. */
 bool negotiate_format(const char *format, const char *types, enum answer_type *ret_type) MUST_CHECK;
+/* Is a Content-Type (NULL: none) this one, parameters apart? */
+bool negotiate_is(const char *content_type, enum answer_type type) MUST_CHECK;
 /* May a body of this Content-Type (NULL: none) go where a route wants this kind? */
 bool negotiate_body(const char *content_type, enum body_kind kind) MUST_CHECK;

@@ -5,17 +5,37 @@
 
 #include <string.h>
 
+#include "api/collect/person.h"
+
 enum { EXTERNAL_MAX = 256 };
+
+/* The id behind the word, if there is one. */
+static struct span split(const char *text, bool *ret_user)
+{
+    bool anonymous = strncmp(text, "anon:", 5) == 0, user = strncmp(text, "user:", 5) == 0;
+
+    *ret_user = !anonymous;
+    text += anonymous || user ? 5 : 0;
+    return (struct span){.at = text, .len = strlen(text)};
+}
 
 bool person_read(const char *text, struct id *ret_raw)
 {
-    bool anonymous = strncmp(text, "anon:", 5) == 0, user = strncmp(text, "user:", 5) == 0;
-    size_t len;
+    bool user;
+    struct span id = split(text, &user);
 
-    text += anonymous || user ? 5 : 0;
-    len = strlen(text);
-    if (len < 1 || len > EXTERNAL_MAX)
+    if (id.len < 1 || id.len > EXTERNAL_MAX)
         return false;
-    *ret_raw = id_person(anonymous ? "anonymous" : "user", text, len);
+    *ret_raw = id_person(user ? "user" : "anonymous", id.at, id.len);
+    return true;
+}
+
+bool person_name(const char *text, struct person *ret_person, bool *ret_user)
+{
+    struct span id = split(text, ret_user);
+
+    if (id_judge(id) != ID_USABLE)
+        return false;
+    *ret_person = (struct person){.external = id, .raw = id_person(*ret_user ? "user" : "anonymous", id.at, id.len)};
     return true;
 }

@@ -11,6 +11,7 @@
 #define READ_QUICK FACE_MANAGE, ROLE_READ, LANE_QUICK
 #define READ_LONG  FACE_MANAGE, ROLE_READ, LANE_LONG
 #define ADMIN      FACE_MANAGE, ROLE_ADMIN, LANE_QUICK
+#define ADMIN_LONG FACE_MANAGE, ROLE_ADMIN, LANE_LONG
 #define OPERATE    FACE_OPERATE, ROLE_NONE, LANE_QUICK
 #define EXPORTS    "application/json application/x-ndjson text/csv"
 
@@ -40,7 +41,10 @@ static const struct route rows[] = {
     {"PATCH", "/v1/segments/{key}", api_segment_patch, ADMIN, "", BODY_PATCH, NULL},
     {"DELETE", "/v1/segments/{key}", api_segment_delete, ADMIN, "", BODY_NONE, NULL},
     {"GET", "/v1/segments/{key}/members", api_member_list, READ_QUICK, "fields format page", BODY_NONE, EXPORTS},
+    {"POST", "/v1/segments/{key}/members", api_member_upload, ADMIN_LONG, "mode partial", BODY_MEMBERS, NULL},
     {"GET", "/v1/segments/{key}/members/{user_id}", api_member_read, READ_QUICK, "", BODY_NONE, NULL},
+    {"PUT", "/v1/segments/{key}/members/{user_id}", api_member_put, ADMIN, "", BODY_NONE, NULL},
+    {"DELETE", "/v1/segments/{key}/members/{user_id}", api_member_delete, ADMIN, "", BODY_NONE, NULL},
     {"GET", "/v1/segments/{key}/changes", api_segment_changes, READ_QUICK, "after limit wait", BODY_NONE, NULL},
     {"POST", "/v1/segments/{key}/verify", api_segment_verify, READ_LONG, "", BODY_NONE, NULL},
     {"GET", "/v1/segments/{key}/dependents", api_segment_dependents, READ_QUICK, "", BODY_NONE, NULL},

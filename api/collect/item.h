@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "api/collect/message.h"
+#include "api/collect/person.h"
 
 /* The members of an item that mean something here, JSON_T_NONE where missing. */
 struct fields {
@@ -50,10 +51,6 @@ bool item_refuse(struct item *item, const char *code, const char *detail);
 struct span item_text(struct arena *arena, struct json value);
 /* The instant that a string holds; INSTANT_NONE when it is none. A text without an offset is UTC. */
 int64_t item_instant(struct json value);
-
-/* Is the text an id, by api.md's "Ids"? */
-enum id_verdict { ID_ABSENT, ID_USABLE, ID_TOO_LONG };
-enum id_verdict id_judge(struct span text);
 
 /* Read userId, anonymousId, previousId, groupId by api.md's "Ids" into the message. */
 bool item_people(struct item *item);
