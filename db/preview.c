@@ -81,7 +81,7 @@ static enum db_status prepare(struct run *run, struct err *err)
     enum db_status status;
 
     for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-        if (!segment_compile(run->preview->segment, heads[i], REFERENCE_INLINE, lookup, run, &run->sqls[i], err))
+        if (!segment_compile(run->preview->segment, heads[i], &(struct segment_others){lookup, run}, &run->sqls[i], err))
             return DB_NONE;
     if (run->status != DB_OK)
         return run->status;

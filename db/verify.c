@@ -215,7 +215,7 @@ static enum db_status verify_inside(struct run *run, const struct db_verify *ver
     verified->as_of_us = run->as_of_us;
     if (!segment || run->as_of_us == DB_INSTANT_PAST)
         return DB_OK;
-    if (!segment_compile(segment, HEAD_DIFF, REFERENCE_INLINE, lookup, run, &sql, &err)) {
+    if (!segment_compile(segment, HEAD_DIFF, &(struct segment_others){lookup, run}, &sql, &err)) {
         log_error("cannot verify", LOG_FIELD("segment", LOG_TEXT(verify->key)), LOG_FIELD("why", LOG_TEXT(err.detail)), );
         return DB_ERROR;
     }

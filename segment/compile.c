@@ -88,7 +88,7 @@ static bool inline_segment(struct compiler *compiler, const struct segment *othe
 
 bool emit_reference(struct compiler *compiler, const struct node *node)
 {
-    const struct segment *other = compiler->reference == REFERENCE_INLINE ? compiler->lookup(compiler->context, node->key) : NULL;
+    const struct segment *other = compiler->others ? compiler->others->look_up(compiler->others->context, node->key) : NULL;
     const struct inlined *inlined;
     size_t number;
 
@@ -185,8 +185,8 @@ static bool compile(struct compiler *compiler, enum segment_head head)
     return err_set(compiler->err, "limit", "", "the definition, with the segments it refers to, is too large");
 }
 
-bool segment_compile(const struct segment *segment, enum segment_head head, enum segment_reference reference, segment_lookup_fn *lookup,
-                     void *context, struct sql *ret_sql, struct err *err)
+bool segment_compile(const struct segment *segment, enum segment_head head, const struct segment_others *others, struct sql *ret_sql,
+                     struct err *err)
 {
     struct sql sql;
     struct compiler compiler = {
@@ -194,9 +194,7 @@ bool segment_compile(const struct segment *segment, enum segment_head head, enum
         .segment = segment,
         .now = "$1",
         .laterals = BUF_INIT(SQL_TEXT_MAX),
-        .reference = reference,
-        .lookup = lookup,
-        .context = context,
+        .others = others,
         .err = err,
     };
     bool ok;

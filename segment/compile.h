@@ -25,10 +25,8 @@ struct compiler {
     VEC(struct inlined) inlined;
     const char *now; /* T as an expression: $1, or a later instant that is tried */
     size_t n_aliases;
-    size_t depth; /* of references */
-    enum segment_reference reference;
-    segment_lookup_fn *lookup;
-    void *context;
+    size_t depth;                        /* of references */
+    const struct segment_others *others; /* NULL: by membership */
     struct err *err;
 };
 

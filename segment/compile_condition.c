@@ -1,5 +1,6 @@
-/* Conditions on one profile as SQL. The one idea: the tree becomes one boolean expression in which every part is two-valued, so AND, OR and NOT
- * mean what they say, and in which the cheap parts of an all or any stand first, so that evaluation stops early. */
+/* Conditions on one profile as SQL. The one idea: the tree becomes one boolean expression in which every part is two-valued, so AND, OR
+ * and NOT mean what they say, and in which the cheap parts of an all or any stand first, so that evaluation stops early. Event
+ * conditions are in compile_event.c, sequences in compile_sequence.c. */
 #include "segment/compile.h"
 
 #include "server/base/alloc.h"

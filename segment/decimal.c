@@ -1,5 +1,6 @@
-/* Exact decimals against whole numbers. The one idea: a number of at most 50 characters is a row of digits and a place for the point, so
- * nothing needs arithmetic. What is larger than any count is cut at DECIMAL_HUGE, which compares as it should. */
+/* Exact decimals against whole numbers. The one idea: a number of at most 50 characters is a row of digits and a place for the point,
+ * so nothing needs arithmetic. What is larger than any count is cut at DECIMAL_HUGE, which compares as it should. Sums are
+ * PostgreSQL's business. */
 #include "segment/decimal.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* Conditions: the tree of a definition. The one idea: one table of forms, each told by its own key, with the members it may have; a new form
- * is a row, its parser here, its SQL in compile_condition.c and its line in depend.c. */
+/* Conditions: the tree of a definition. The one idea: one table of forms, each told by its own key, with the members it may have; a
+ * new form is a row, its parser here, its SQL in compile_condition.c and its line in depend.c. Whether a segment that is referred to
+ * exists is not asked here. */
 #include <string.h>
 
 #include "segment/decimal.h"

@@ -1,5 +1,6 @@
-/* Event conditions: names, measure, pick and the window. The one idea: a window is one of five kinds, told apart by the member it begins
- * with, and members of two kinds are an error, never a guess. */
+/* Event conditions: names, measure, pick and the window. The one idea: a window is one of five kinds, told apart by the member it
+ * begins with, and members of two kinds are an error, never a guess. Instants without an offset stay as written: the time zone is
+ * the database's. */
 #include <string.h>
 
 #include "segment/parse.h"

@@ -1,5 +1,6 @@
-/* Sequences: the list of steps and what may stand in each. The one idea: a step is read as any step first, then what its place forbids is
- * refused: `within` and `same` on the first, two `absent` side by side, `for` on one that is not the last. */
+/* Sequences: the list of steps and what may stand in each. The one idea: a step is read as any step first, then what its place
+ * forbids is refused: `within` and `same` on the first, two `absent` side by side, `for` on one that is not the last. `times` stays
+ * a number here; compile_sequence.c repeats the step. */
 #include "segment/parse.h"
 
 static bool parse_event_step(struct parser *parser, const struct spot *spot, struct json value, struct step *step)

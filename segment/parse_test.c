@@ -1,5 +1,6 @@
-/* Operators of leaves and their operands. The one idea: one table says which operator stands where and what it takes, so a new operator is a
- * row here and its SQL in compile_test.c. An object as operand is refused as reserved: comparison with another value is to come. */
+/* Operators of leaves and their operands. The one idea: one table says which operator stands where and what it takes, so a new
+ * operator is a row here and its SQL in compile_test.c. An object as operand is refused as reserved: comparison with another value
+ * is to come. Patterns are gathered for the database to try; only back-references are refused here. */
 #include <inttypes.h>
 #include <string.h>
 

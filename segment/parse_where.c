@@ -1,5 +1,6 @@
-/* Predicates on one event: the tree below `where`, and below `has` on one array element. The one idea: the same parser reads both; inside
- * `has` only properties of the element can be asked for, as time and context belong to the event. */
+/* Predicates on one event: the tree below `where`, and below `has` on one array element. The one idea: the same parser reads both;
+ * inside `has` only properties of the element can be asked for, as time and context belong to the event. Operators are read by
+ * parse_test.c. */
 #include "segment/parse.h"
 
 static bool parse_predicate(struct parser *parser, const struct spot *spot, struct json value, size_t depth, struct predicate *predicate);

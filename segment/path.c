@@ -1,5 +1,6 @@
-/* Reads a path. The one idea: one walk over the text that unescapes into the name at hand and closes it at a dot or at the end. A name keeps
- * at least one character; a backslash stands before a dot, a bracket or a backslash only; [] ends a name. */
+/* Reads a path. The one idea: one walk over the text that unescapes into the name at hand and closes it at a dot or at the end. A
+ * name keeps at least one character; a backslash stands before a dot, a bracket or a backslash only; [] ends a name. The SQL function
+ * value_at reads the same paths. */
 #include "segment/path.h"
 
 #include <string.h>

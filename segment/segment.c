@@ -1,5 +1,6 @@
-/* A definition's life: parsed, asked, freed. The one idea: everything of a tree lies in blocks that the segment owns, so nothing in it has an
- * owner of its own and freeing is one walk over the blocks. */
+/* A definition's life: parsed, asked, freed. The one idea: everything of a tree lies in blocks that the segment owns, so nothing in
+ * it has an owner of its own and freeing is one walk over the blocks. After segment_parse nothing in it changes, so any thread may
+ * read it. */
 #include "segment/segment.h"
 
 #include <stdalign.h>

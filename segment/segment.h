@@ -92,17 +92,15 @@ enum segment_head {
     HEAD_WHY    /* $3 profile_id → one row (node integer, …): see segment_why */
 };
 
-/* How a reference to another segment is answered. */
-enum segment_reference {
-    REFERENCE_STORED, /* by membership of that segment's serving version: the tick and the build */
-    REFERENCE_INLINE  /* by evaluating its definition at $1: preview, diff, verify, a past instant */
+/* Where the definitions of other segments come from, to evaluate a reference in place: for preview, diff, verify, a past instant. look_up gives the
+ * segment of a key, lent and alive until compile returns, or NULL for one that is a list (then membership is asked) or unknown. */
+struct segment_others {
+    const struct segment *(*look_up)(void *context, const char *key);
+    void *context;
 };
 
-/* Gives the definition of another segment, for REFERENCE_INLINE: the segment (lent, alive until compile returns), or NULL for one that is a list
- * (then membership is asked) or unknown. */
-typedef const struct segment *segment_lookup_fn(void *context, const char *key);
-
-/* Compiles to one statement. lookup may be NULL with REFERENCE_STORED. On true *ret_sql is initialised and the caller's. False, with *err, only when
- * inlined references make a cycle (segment_cycle) or pass a limit (limit: 20 in a chain, 4,000 parameters, SQL_TEXT_MAX). */
-bool segment_compile(const struct segment *segment, enum segment_head head, enum segment_reference reference, segment_lookup_fn *lookup,
-                     void *context, struct sql *ret_sql, struct err *err) MUST_CHECK;
+/* Compiles to one statement. others NULL: references are answered by membership of the other segment's serving version, as the tick and the build
+ * want it. On true *ret_sql is initialised and the caller's. False, with *err, only when references in place make a cycle (segment_cycle) or pass a
+ * limit (limit: 20 in a chain, 4,000 parameters, SQL_TEXT_MAX). */
+bool segment_compile(const struct segment *segment, enum segment_head head, const struct segment_others *others, struct sql *ret_sql,
+                     struct err *err) MUST_CHECK;

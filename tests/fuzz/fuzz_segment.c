@@ -39,12 +39,12 @@ static void check_text(const struct sql *sql)
     ASSERT(!quoted && brackets == 0);
 }
 
-static void compile(const struct segment *segment, enum segment_head head, enum segment_reference reference)
+static void compile(const struct segment *segment, enum segment_head head, const struct segment_others *others)
 {
     struct err err = ERR_INIT;
     struct sql sql;
 
-    if (!segment_compile(segment, head, reference, itself, (void *)segment, &sql, &err)) {
+    if (!segment_compile(segment, head, others, &sql, &err)) {
         ASSERT(err.code && (!strcmp(err.code, "segment_cycle") || !strcmp(err.code, "limit")));
         return;
     }
@@ -64,8 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     ASSERT(!err.code);
     for (enum segment_head head = HEAD_CHANGED; head <= HEAD_WHY; head++) {
-        compile(segment, head, REFERENCE_STORED);
-        compile(segment, head, REFERENCE_INLINE);
+        compile(segment, head, NULL);
+        compile(segment, head, &(struct segment_others){itself, segment});
     }
     for (size_t i = 1, n = segment_nodes(segment, &nodes); i < n; i++)
         ASSERT(nodes[i].parent < i);

@@ -183,7 +183,7 @@ static bool answer_with(struct json request, struct others *others, struct json_
         others->keys[others->n++] = json_text(key);
     }
     if (!parse(request, &segment, err) || !segment_compile(segment, head_of(json_get(request, "head")),
-                                                           in_place ? REFERENCE_INLINE : REFERENCE_STORED, look_up, others, &sql, err))
+                                                           in_place ? &(struct segment_others){look_up, others} : NULL, &sql, err))
         return false;
     put_sql(out, segment, &sql);
     return true;
