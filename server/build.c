@@ -143,10 +143,8 @@ static enum db_status open_query(struct build *build, const struct roster_versio
     enum db_status status;
     AUTO_SQL struct sql sql;
 
-    if (build->version_id == version->version_id)
-        return DB_OK;
-    close_query(build);
     sql_init(&sql, 1);
+    close_query(build);
     if (!segment_compile(version->segment, HEAD_RANGE, NULL, &sql, &err))
         return DB_ERROR;
     status = db_build_open(build->db, build->roster->plans,
@@ -312,7 +310,7 @@ enum db_status build_step(struct build *build, bool *ret_complete)
         close_query(build);
         return dates_fill(build->db, build->epoch, build->roster);
     }
-    status = open_query(build, version);
+    status = build->version_id == version->version_id ? DB_OK : open_query(build, version);
     if (status == DB_ERROR)
         return fail(build, version, "definition_refused");
     if (status == DB_OK)
