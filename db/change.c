@@ -1,5 +1,6 @@
-/* The feed as the worker writes it. The one idea: one writer, one transaction at a time, so seq grows in the order in which changes become visible and a reader
- * that asks for what came after a seq misses nothing. Reading it is elsewhere. */
+/* The feed as the worker writes it. The one idea: one writer, one transaction at a time, so seq grows in the order
+ * in which changes become visible and a reader that asks for what came after a seq misses nothing. Reading it is
+ * elsewhere. */
 #include "db/change.h"
 
 #include <string.h>

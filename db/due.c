@@ -1,5 +1,6 @@
-/* Range scans over event times. The one idea: if the last tick ran at t0 and this one at t1, a window of length D has lost exactly the events with ts in
- * (t0 − D, t1 − D]; a B-tree on ts finds them, so no timer is kept anywhere. Each scan has a limit: past it the caller rebuilds instead. */
+/* Range scans over event times. The one idea: if the last tick ran at t0 and this one at t1, a window of length D has lost exactly the events
+ * with ts in (t0 − D, t1 − D]; a B-tree on ts finds them, so no timer is kept anywhere. Each scan has a limit: past it the caller rebuilds
+ * instead. */
 #include "db/due.h"
 
 DB_STATEMENT(due_events, "zzIl",

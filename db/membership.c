@@ -1,5 +1,6 @@
-/* Members as the worker writes them. The one idea: a tick gathers all differences in C and writes them by a few statements whose parameters are arrays, in order
- * of the key. Only the worker writes here, one transaction at a time, so nothing can conflict; who reads members for the API does so elsewhere. */
+/* Members as the worker writes them. The one idea: a tick gathers all differences in C and writes them by a few statements whose parameters are
+ * arrays, in order of the key. Only the worker writes here, one transaction at a time, so nothing can conflict; who reads members for the API does
+ * so elsewhere. */
 #include "db/membership.h"
 
 DB_STATEMENT(membership_insert, "IUZ",

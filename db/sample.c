@@ -1,5 +1,6 @@
-/* The catalogue of event properties. The one idea: it need not be complete, only cheap and soon right, so the worker looks at one event for each name that was
- * seen lately. Paths are written as definitions write them. Bounded: 5 deep, 500 paths for a name, 5 short values for a path. */
+/* The catalogue of event properties. The one idea: it need not be complete, only cheap and soon right, so the worker looks at one event for
+ * each name that was seen lately. Paths are written as definitions write them. Bounded: 5 deep, 500 paths for a name, 5 short values for a
+ * path. */
 #include "db/sample.h"
 
 #define PATH_KEY "regexp_replace(c.key, '([.]|\\[|\\]|\\\\)', '\\\\\\1', 'g')"

@@ -1,5 +1,6 @@
-/* The worker's queue. The one idea: rows become visible with their commit and are deleted by the tick that has acted on them, so nothing is skipped and
- * nothing is lost, in whatever order transactions commit. A tick reads the oldest rows up to a weight, so a backlog is worked off in pieces. */
+/* The worker's queue. The one idea: rows become visible with their commit and are deleted by the tick that has acted on them, so nothing is
+ * skipped and nothing is lost, in whatever order transactions commit. A tick reads the oldest rows up to a weight, so a backlog is worked off in
+ * pieces. */
 #include "db/touched.h"
 
 #include <string.h>

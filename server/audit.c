@@ -1,5 +1,6 @@
-/* The background audit. The one idea: what verify can prove for everybody is proved all the time for a few: a random small range of a random segment, in a
- * snapshot of its own, when the worker has nothing else to do. Its drift must stay 0; it repairs nothing, since a difference is a bug to be found. */
+/* The background audit. The one idea: what verify can prove for everybody is proved all the time for a few: a random small range of a random
+ * segment, in a snapshot of its own, when the worker has nothing else to do. Its drift must stay 0; it repairs nothing, since a difference is a bug
+ * to be found. */
 #include "server/audit.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
-/* What time alone moves. The one idea: no timers; between two instants the few ranges of event times that matter follow from the distances in the definitions
- * (see due.h for the argument). Versions with the same distance share one scan; the watch of each distance says which versions a found event concerns. */
+/* What time alone moves. The one idea: no timers; between two instants the few ranges of event times that matter follow from the distances in the
+ * definitions (see due.h for the argument). Versions with the same distance share one scan; the watch of each distance says which versions a found event
+ * concerns. */
 #include "server/due.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
-/* Who watches what. The one idea: an array sorted by id, searched by halving: built once when the roster of versions changes, read millions of times by ticks,
- * without a hash or a pointer. */
+/* Who watches what. The one idea: an array sorted by id, searched by halving: built once
+ * when the roster of versions changes, read millions of times by ticks, without a hash or a
+ * pointer. */
 #include "server/watch.h"
 
 void watch_names_free(struct watch_names *names)
