@@ -21,16 +21,25 @@ enum handled call_park(struct call *c, int64_t until_us)
     return HANDLED_PARKED;
 }
 
+void answer_header(struct call *c, const char *name, const char *value)
+{
+    reply_header(c->rq, name, value);
+    if (c->keeper)
+        c->keeper->header(c, name, value);
+}
+
 enum handled answer_json(struct call *c, unsigned status, struct buf *json)
 {
     ASSERT(buf_ok(json));
+    if (c->keeper && status == 201)
+        c->keeper->body(c, status, json);
     reply_body(c->rq, status, "application/json", json);
     return HANDLED_ANSWERED;
 }
 
 enum handled answer_created(struct call *c, const char *location, struct buf *json)
 {
-    reply_header(c->rq, "Location", location);
+    answer_header(c, "Location", location);
     return answer_json(c, 201, json);
 }
 

@@ -47,6 +47,13 @@ struct route {
 };
 
 struct collect;
+struct once;
+
+/* Who keeps what a handler creates (once.c): is told the headers and the body of its 201. */
+struct keeper {
+    void (*header)(struct call *c, const char *name, const char *value);
+    void (*body)(struct call *c, unsigned status, const struct buf *body);
+};
 
 struct call {
     struct request *rq;
@@ -69,6 +76,8 @@ struct call {
     struct collect *collect; /* of the collect face: the body once it is checked */
     void *kept;              /* a handler's own, between its runs; */
     void (*free_kept)(void *kept);
+    const struct keeper *keeper; /* NULL: nobody */
+    struct once *once;           /* of a call with an Idempotency-Key */
 };
 
 struct api {
@@ -88,6 +97,8 @@ enum { ANSWER_MAX = 256 << 20 }; /* bytes of an answer that is not streamed: 1,0
 
 /* *json is emptied. */
 enum handled answer_json(struct call *c, unsigned status, struct buf *json);
+/* Adds a header to the answer; before it. */
+void answer_header(struct call *c, const char *name, const char *value);
 /* 201 with a Location, a path. */
 enum handled answer_created(struct call *c, const char *location, struct buf *json);
 enum handled answer_empty(struct call *c, unsigned status);

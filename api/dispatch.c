@@ -10,6 +10,7 @@
 #include "api/collect/batch.h"
 #include "api/metrics.h"
 #include "api/negotiate.h"
+#include "api/once.h"
 #include "api/routes.h"
 #include "api/text.h"
 #include "server/base/alloc.h"
@@ -34,6 +35,7 @@ static void call_free(void *state)
     collect_free(c->collect);
     if (c->kept)
         c->free_kept(c->kept);
+    once_free(c->once);
     free(c);
 }
 
@@ -359,8 +361,10 @@ static void on_query(struct work *work, struct db *db)
         handled = work_on(c);
     }
     ASSERT(handled == HANDLED_ANSWERED || handled == HANDLED_LENT);
-    if (handled == HANDLED_ANSWERED)
-        request_finish(rq);
+    if (handled == HANDLED_LENT)
+        return;
+    once_end(c);
+    request_finish(rq);
 }
 
 /* --- The API as a whole --- */

@@ -7,6 +7,7 @@
 #include "api/body.h"
 #include "api/handlers.h"
 #include "api/key_make.h"
+#include "api/once.h"
 #include "api/page.h"
 #include "db/key.h"
 #include "server/base/alloc.h"
@@ -75,6 +76,8 @@ enum handled api_source_create(struct call *c)
     struct source_row row;
     enum db_status status;
 
+    if (!once_begin(c))
+        return HANDLED_ANSWERED;
     if (!body_read(c->body, fields, ARRAY_LEN(fields), &err))
         return answer_problem(c, PROBLEM_INVALID, &err);
     name = body_text(name_in, "/name", 1, SOURCE_NAME_LENGTH, &err);
@@ -198,6 +201,9 @@ enum handled api_key_create(struct call *c)
     struct key_row row;
     enum db_status status;
 
+    if (!once_begin(c))
+        return HANDLED_ANSWERED;
+    once_hide(c);
     if (!read_wish(c->body, &wish, &err))
         return answer_problem(c, PROBLEM_INVALID, &err);
     made = key_make(wish.role);

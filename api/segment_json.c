@@ -90,7 +90,7 @@ enum handled answer_segment(struct call *c, unsigned status, const struct segmen
 
     segment_put(&out, row, true);
     segment_etag(row, etag);
-    reply_header(c->rq, "ETag", etag);
+    answer_header(c, "ETag", etag);
     (void)snprintf(location, sizeof location, "/v1/segments/%s", row->key);
     return status == 201 ? answer_created(c, location, &text) : answer_json(c, status, &text);
 }

@@ -7,6 +7,7 @@
 #include "api/body.h"
 #include "api/definition.h"
 #include "api/handlers.h"
+#include "api/once.h"
 #include "api/segment_json.h"
 #include "server/base/alloc.h"
 
@@ -361,7 +362,7 @@ static enum handled save(struct call *c, enum mode mode)
 
 enum handled api_segment_create(struct call *c)
 {
-    return save(c, SAVE_CREATE);
+    return once_begin(c) ? save(c, SAVE_CREATE) : HANDLED_ANSWERED;
 }
 
 enum handled api_segment_put(struct call *c)
