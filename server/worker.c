@@ -53,6 +53,7 @@ struct worker {
     int64_t epoch;
     bool leads;
     bool woken;
+    bool wants_look;     /* woken since versions were looked for */
     bool building;       /* the last look for something to build found something */
     bool swap;           /* a build is complete: tick */
     bool more;           /* the last tick left something */
@@ -84,7 +85,7 @@ static void wait_wake(struct worker *worker, int64_t timeout_ms)
     if (timeout_ms < 0)
         timeout_ms = 0;
     if (poll(&fd, 1, (int)timeout_ms) > 0 && read(worker->wake_fd, &count, sizeof count) == sizeof count)
-        worker->woken = true;
+        worker->woken = worker->wants_look = true;
 }
 
 /* Waking does not shorten this one. */
@@ -136,7 +137,7 @@ static enum db_status take_lead(struct worker *worker)
     tick_init(&worker->tick, worker->db, &worker->roster, worker->epoch);
     build_init(&worker->build, worker->db, &worker->roster, worker->epoch);
     worker->tick_us = worker->look_us = worker->chores_us = 0;
-    worker->woken = true;
+    worker->woken = worker->wants_look = true;
     pthread_mutex_lock(&worker->mtx);
     worker->stats.leads = true;
     pthread_mutex_unlock(&worker->mtx);
@@ -199,6 +200,7 @@ static enum db_status look(struct worker *worker)
     bool changed = false;
     enum db_status status;
 
+    worker->wants_look = false;
     if (!worker->roster.loaded) {
         status = differ_load(&worker->tick.differ);
         if (status != DB_OK)
@@ -370,6 +372,14 @@ static bool tick_is_due(const struct worker *worker)
     return wanted && (worker->more || passed(worker->tick_us, worker->tick_gap_ms));
 }
 
+static int64_t until_urgent_ms(const struct worker *worker)
+{
+    int64_t tick_ms = (worker->woken ? worker->tick_gap_ms : IDLE_MS) - (clock_mono_us() - worker->tick_us) / US_PER_MS;
+    int64_t look_ms = LOOK_MIN_MS - (clock_mono_us() - worker->look_us) / US_PER_MS;
+
+    return worker->wants_look && look_ms < tick_ms ? look_ms : tick_ms;
+}
+
 /* The most urgent thing, and one more slice of a build; or waits until something is urgent. */
 static enum db_status step(struct worker *worker)
 {
@@ -380,7 +390,7 @@ static enum db_status step(struct worker *worker)
     if (passed(worker->chores_us, CHORES_MS))
         status = do_chores(worker);
     if (status == DB_OK &&
-        (!worker->roster.loaded || !worker->roster.dates_loaded || passed(worker->look_us, worker->woken ? LOOK_MIN_MS : IDLE_MS)))
+        (!worker->roster.loaded || !worker->roster.dates_loaded || passed(worker->look_us, worker->wants_look ? LOOK_MIN_MS : IDLE_MS)))
         status = look(worker);
     if (status == DB_OK && worker->roster.loaded && tick_is_due(worker)) {
         status = tick_once(worker);
@@ -393,9 +403,7 @@ static enum db_status step(struct worker *worker)
     if (!ticked && !worker->woken && wants_audit)
         return audit_once(worker);
     if (!worker->more && !worker->swap) {
-        int64_t ms = worker->woken ? worker->tick_gap_ms : IDLE_MS;
-
-        wait_wake(worker, ms - (clock_mono_us() - worker->tick_us) / US_PER_MS);
+        wait_wake(worker, until_urgent_ms(worker));
     }
     return DB_OK;
 }
