@@ -32,6 +32,7 @@ enum handled api_segment_verify(struct call *c);
 enum handled api_segment_dependents(struct call *c);
 enum handled api_member_list(struct call *c);
 enum handled api_member_read(struct call *c);
+enum handled api_member_why(struct call *c);
 enum handled api_member_put(struct call *c);
 enum handled api_member_delete(struct call *c);
 enum handled api_member_upload(struct call *c);

@@ -87,8 +87,8 @@ static struct estimate estimate(const struct db_previewed *seen)
     if (seen->exact)
         return (struct estimate){seen->members, seen->members, seen->members};
     all = round(n / seen->share);
-    if (n < 1 || all <= n)
-        return (struct estimate){seen->members, seen->members, (int64_t)(all > n ? all - n : 0) + seen->members};
+    if (n < 1 || all <= n) /* nobody was there to be seen: nobody is expected */
+        return (struct estimate){seen->members, seen->members, seen->members};
     share = k / n;
     z2 = NORMAL_95 * NORMAL_95 * (all - n) / (all - 1);
     centre = (share + z2 / (2 * n)) / (1 + z2 / n);

@@ -45,6 +45,7 @@ static const struct route rows[] = {
     {"GET", "/v1/segments/{key}/members/{user_id}", api_member_read, READ_QUICK, "", BODY_NONE, NULL},
     {"PUT", "/v1/segments/{key}/members/{user_id}", api_member_put, ADMIN, "", BODY_NONE, NULL},
     {"DELETE", "/v1/segments/{key}/members/{user_id}", api_member_delete, ADMIN, "", BODY_NONE, NULL},
+    {"GET", "/v1/segments/{key}/members/{user_id}/why", api_member_why, READ_QUICK, "", BODY_NONE, NULL},
     {"GET", "/v1/segments/{key}/changes", api_segment_changes, READ_QUICK, "after limit wait", BODY_NONE, NULL},
     {"POST", "/v1/segments/{key}/verify", api_segment_verify, READ_LONG, "", BODY_NONE, NULL},
     {"GET", "/v1/segments/{key}/dependents", api_segment_dependents, READ_QUICK, "", BODY_NONE, NULL},

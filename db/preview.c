@@ -48,6 +48,24 @@ static void run_release(struct run *run)
         sql_release(&run->sqls[i]);
 }
 
+enum db_status db_begin_evaluation(struct db *db)
+{
+    static const char *const steps[] = {"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL plan_cache_mode = force_generic_plan",
+                                        "SET LOCAL enable_seqscan = off"};
+    enum db_status status = DB_OK, end;
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        db_send_sql(db, steps[i], NULL);
+    db_sync(db);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        enum db_status one = db_receive(db, NULL);
+
+        status = status == DB_OK ? one : status;
+    }
+    end = db_receive_sync(db);
+    return end == DB_OK ? status : end;
+}
+
 /* Definitions of segments that are referred to. */
 static const struct segment *lookup(void *context, const char *key)
 {
@@ -142,16 +160,16 @@ static enum db_status count_range(struct run *run, struct db_previewed *previewe
     return DB_OK;
 }
 
-/* Goes once around the ids, from the start on, or until the time is over. */
+/* Goes once around the ids, from the start on, or until the time is over. A range's size is less one, as is what is left, so that all ids fit in 64 bits. */
 static enum db_status count_all(struct run *run, struct db_previewed *previewed)
 {
     int64_t until_us = clock_mono_us() + run->preview->budget_us, profiles;
     enum db_status status = db_profiles_estimate(run->db, &profiles);
-    uint64_t at, width, left = UINT64_MAX; /* ids that are left, less one */
+    uint64_t at, width, left = UINT64_MAX;
 
     memcpy(&at, run->preview->start.bytes, sizeof at);
     width = UINT64_MAX / (uint64_t)(profiles / FIRST_PROFILES + FIRST_PARTS);
-    while (status == DB_OK) {
+    while (status == DB_OK && !previewed->exact && (left == UINT64_MAX || clock_mono_us() < until_us)) {
         int64_t began_us = clock_mono_us();
         uint64_t more = width;
 
@@ -159,8 +177,6 @@ static enum db_status count_all(struct run *run, struct db_previewed *previewed)
         more = more > UINT64_MAX - at ? UINT64_MAX - at : more; /* a range ends where the ids do, the next begins at 0 */
         status = count_range(run, previewed, at, at + more);
         previewed->exact = more == left;
-        if (previewed->exact || clock_mono_us() >= until_us)
-            break;
         left -= more + 1;
         at += more + 1;
         if (clock_mono_us() - began_us < QUICK_US && width < UINT64_MAX / 2)
@@ -197,7 +213,7 @@ enum db_status db_preview(struct db *db, const struct db_preview *preview, struc
     sql_init(&run.sqls[1], 1);
     status = prepare(&run, err);
     if (status == DB_OK)
-        status = db_begin(db, DB_REPEATABLE_READ_ONLY);
+        status = db_begin_evaluation(db);
     if (status != DB_OK)
         return status;
     status = inside(&run, ret_previewed);

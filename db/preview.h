@@ -5,6 +5,9 @@
 #include "segment/segment.h"
 #include "server/base/err.h"
 
+/* Begins a read-only snapshot that plans what segment/ compiles as the worker does (segment/segment.h, "heads"). Ends with db_rollback. */
+enum db_status db_begin_evaluation(struct db *db) MUST_CHECK;
+
 struct db_preview {
     const struct segment *segment; /* checked: api/definition.h */
     int64_t as_of_us;              /* INSTANT_NONE: now */

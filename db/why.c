@@ -1,0 +1,53 @@
+/* Explaining a membership. The one idea: the tree that decides is compiled once more, to give every node's value for one profile at the worker's
+ * watermark, so what is explained is what is stored. References to other segments are answered by their stored members, as the worker answers them.
+ * It reads only. */
+#include "db/why.h"
+
+#include "db/evaluate.h"
+#include "segment/segment_why.h"
+
+DB_STATEMENT(why_frame, "tu",
+             "SELECT CASE s.kind WHEN 'rule' THEN v.definition END, v.timezone, p.profile_id, p.user_id,"
+             " CASE WHEN p.user_id IS NULL THEN p.anonymous_id END, nullif(w.as_of, '-infinity'), r.floor_at,"
+             " EXISTS (SELECT FROM membership m WHERE m.version_id = s.serving_version_id AND m.profile_id = p.profile_id)"
+             " FROM segment s CROSS JOIN worker w CROSS JOIN retention r JOIN identity i ON i.raw_id = $2 JOIN profile p USING (profile_id)"
+             " JOIN LATERAL (SELECT * FROM segment_version x WHERE x.segment_id = s.segment_id"
+             "   ORDER BY x.version_id = s.serving_version_id DESC NULLS LAST, x.version DESC, x.version_id DESC LIMIT 1) v ON true"
+             " WHERE s.key = $1 AND s.deleted_at IS NULL");
+
+enum db_status db_why_frame(struct db *db, const char *key, const struct id *raw, struct db_rows *ret_rows, struct db_why_frame *ret_frame)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    enum db_status status;
+
+    db_arg_text(&args, key);
+    db_arg_id(&args, raw);
+    status = db_run(db, &why_frame, &args, ret_rows);
+    if (status != DB_OK)
+        return status;
+    *ret_frame = (struct db_why_frame){.definition = db_text(ret_rows, 0, 0),
+                                       .timezone = db_text(ret_rows, 0, 1),
+                                       .profile_id = db_id(ret_rows, 0, 2),
+                                       .user_id = db_text(ret_rows, 0, 3),
+                                       .anonymous_id = db_text(ret_rows, 0, 4),
+                                       .as_of_us = db_instant(ret_rows, 0, 5),
+                                       .floor_us = db_instant(ret_rows, 0, 6),
+                                       .member = db_bool(ret_rows, 0, 7)};
+    return DB_OK;
+}
+
+enum db_status db_why_run(struct db *db, const struct segment *segment, const struct db_why_frame *frame, struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_SQL struct sql sql = {.params = NULL};
+    struct err err = ERR_INIT;
+    enum db_status status;
+
+    if (!segment_compile(segment, HEAD_WHY, NULL, &sql, &err))
+        return DB_ERROR;
+    db_arg_instant(&args, frame->as_of_us);
+    db_arg_instant(&args, frame->floor_us);
+    db_arg_id(&args, &frame->profile_id);
+    status = db_evaluate_bind(db, &sql, &args);
+    return status == DB_OK ? db_run_sql(db, buf_text(&sql.text), &args, ret_rows) : status;
+}
