@@ -53,13 +53,17 @@ class Round:
         for _ in range(count):
             keys = list(self.segments)
             self.post(f"s{self.seed}-{len(keys)}", self.generate.segment(self.generate.random.sample(keys, min(len(keys), 3))))
+        self.live()
+
+    def live(self):
+        for key in self.segments:
+            self.house.live(key)
 
     def post(self, key, made):
         body = dumps({"key": key, "name": key, "kind": "rule", **made})
         answer = self.house.api.post("/v1/segments", body)
         if answer.status == 201:
             self.segments[key] = Segment(loads(dumps(made["definition"])), made["timezone"])
-            self.house.live(key)
         else:
             self.found.append(f"a valid definition was refused: {answer.status} {answer.body.decode()}\n  {dumps(made)}")
 
@@ -74,6 +78,7 @@ class Round:
         self.remove()
         for key, segment in list(self.segments.items()):
             self.post(key, {"definition": segment.definition, "timezone": segment.timezone})
+        self.live()
 
     # Messages
 
