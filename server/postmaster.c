@@ -157,6 +157,7 @@ static void become(const struct postmaster *pm, const struct child *child)
 {
     char locale[] = "LC_ALL=C.UTF-8", path[] = "PATH=/usr/bin:/bin";
     char *const environment[] = {locale, path, NULL};
+    static const char closed[] = "the data directory is closed to the user postgres; all above it must let him pass\n";
     sigset_t none;
     int null = open("/dev/null", O_RDONLY);
 
@@ -168,8 +169,10 @@ static void become(const struct postmaster *pm, const struct child *child)
         _exit(126);
     if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setgid(pm->gid) != 0 || setuid(pm->uid) != 0))
         _exit(126);
-    if (chdir(pm->home) != 0)
+    if (chdir(pm->home) != 0) {
+        (void)!write(STDERR_FILENO, closed, sizeof closed - 1);
         _exit(126);
+    }
     (void)execve(child->texts[0], child->texts, environment);
     _exit(127);
 }
