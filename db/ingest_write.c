@@ -65,9 +65,10 @@ DB_STATEMENT(
     " FROM (SELECT name_id, count(*) AS events, min(ts) AS first, max(ts) AS last FROM stored WHERE name_id > 3 GROUP BY name_id) AS s),"
     " note AS (INSERT INTO touched (max_ts, pair_profile, pair_name, fact_profile, fact_path, created, stat_name, stat_events,"
     " stat_first, stat_last)"
-    " SELECT (SELECT max(ts) FROM stored), coalesce(pair.profiles, '{}'), coalesce(pair.names, '{}'), coalesce(fact.profiles, '{}'),"
+    " SELECT coalesce((SELECT max(ts) FROM stored), '-infinity'), coalesce(pair.profiles, '{}'), coalesce(pair.names, '{}'), coalesce(fact.profiles, '{}'),"
     " coalesce(fact.paths, '{}'), $12, coalesce(stat.names, '{}'), coalesce(stat.events, '{}'), coalesce(stat.firsts, '{}'),"
-    " coalesce(stat.lasts, '{}') FROM pair, fact, stat WHERE EXISTS (SELECT FROM stored))"
+    " coalesce(stat.lasts, '{}') FROM pair, fact, stat"
+    " WHERE EXISTS (SELECT FROM stored) OR cardinality($9) + cardinality($11) + cardinality($12) > 0)"
     " SELECT nth FROM unnest($1, $2, $4, $5) WITH ORDINALITY AS m (profile_id, name_id, ts, message_id, nth)"
     " WHERE (SELECT count(*) FROM stored) < cardinality($1)"
     " AND (profile_id, name_id, ts, message_id) NOT IN (SELECT profile_id, name_id, ts, message_id FROM stored)");
