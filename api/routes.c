@@ -13,6 +13,7 @@
 #define ADMIN      FACE_MANAGE, ROLE_ADMIN, LANE_QUICK
 #define ADMIN_LONG FACE_MANAGE, ROLE_ADMIN, LANE_LONG
 #define OPERATE    FACE_OPERATE, ROLE_NONE, LANE_QUICK
+#define FEED       "application/json text/event-stream"
 #define EXPORTS    "application/json application/x-ndjson text/csv"
 
 static const struct route rows[] = {
@@ -46,10 +47,11 @@ static const struct route rows[] = {
     {"PUT", "/v1/segments/{key}/members/{user_id}", api_member_put, ADMIN, "", BODY_NONE, NULL},
     {"DELETE", "/v1/segments/{key}/members/{user_id}", api_member_delete, ADMIN, "", BODY_NONE, NULL},
     {"GET", "/v1/segments/{key}/members/{user_id}/why", api_member_why, READ_QUICK, "", BODY_NONE, NULL},
-    {"GET", "/v1/segments/{key}/changes", api_segment_changes, READ_QUICK, "after limit wait", BODY_NONE, NULL},
+    {"GET", "/v1/segments/{key}/changes", api_segment_changes, READ_QUICK, "after limit wait", BODY_NONE, FEED},
     {"POST", "/v1/segments/{key}/verify", api_segment_verify, READ_LONG, "", BODY_NONE, NULL},
+    {"POST", "/v1/segments/{key}/diff", api_segment_diff, READ_LONG, "", BODY_JSON, NULL},
     {"GET", "/v1/segments/{key}/dependents", api_segment_dependents, READ_QUICK, "", BODY_NONE, NULL},
-    {"GET", "/v1/changes", api_changes, READ_QUICK, "segment after limit wait", BODY_NONE, NULL},
+    {"GET", "/v1/changes", api_changes, READ_QUICK, "segment after limit wait", BODY_NONE, FEED},
     {"GET", "/v1/templates", api_template_list, READ_QUICK, "", BODY_NONE, NULL},
 
     {"POST", "/v1/profiles/segments", api_profiles_segments, READ_QUICK, "", BODY_JSON, NULL},

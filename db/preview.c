@@ -8,25 +8,17 @@
 
 #include "db/evaluate.h"
 #include "db/membership.h"
-#include "db/segment.h"
-#include "server/base/alloc.h"
-#include "server/base/vec.h"
+#include "db/others.h"
 
 enum { FIRST_PROFILES = 500, FIRST_PARTS = 16, QUICK_US = 50000, SAMPLE_ROWS = 1000 };
 
 DB_STATEMENT(preview_frame, "", "SELECT clock_timestamp(), floor_at FROM retention");
 
-struct known {
-    char *key;
-    struct segment *segment; /* NULL: a list, or gone */
-};
-
 struct run {
     struct db *db;
     const struct db_preview *preview;
     struct db_plans *plans;
-    VEC(struct known) known;
-    enum db_status status; /* of look-ups */
+    struct db_others others;
     struct sql sqls[2];
     struct db_query count;
     struct db_query members;
@@ -39,11 +31,7 @@ static void run_release(struct run *run)
     db_query_close(run->db, run->plans, &run->count);
     db_query_close(run->db, run->plans, &run->members);
     db_plans_free(run->plans);
-    for (size_t i = 0; i < run->known.n; i++) {
-        free(run->known.at[i].key);
-        segment_free(run->known.at[i].segment);
-    }
-    vec_free(&run->known);
+    db_others_release(&run->others);
     for (size_t i = 0; i < ARRAY_LEN(run->sqls); i++)
         sql_release(&run->sqls[i]);
 }
@@ -66,31 +54,6 @@ enum db_status db_begin_evaluation(struct db *db)
     return end == DB_OK ? status : end;
 }
 
-/* Definitions of segments that are referred to. */
-static const struct segment *lookup(void *context, const char *key)
-{
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct run *run = context;
-    struct segment *segment = NULL;
-    struct err err = ERR_INIT;
-    enum db_status status;
-
-    for (size_t i = 0; i < run->known.n; i++)
-        if (strcmp(run->known.at[i].key, key) == 0)
-            return run->known.at[i].segment;
-    status = db_segment_definition(run->db, key, &rows);
-    if (status == DB_OK && strcmp(db_text(&rows, 0, DEFINITION_KIND), "rule") == 0) {
-        const char *text = db_text(&rows, 0, DEFINITION_TEXT);
-
-        if (!segment_parse(text, strlen(text), db_text(&rows, 0, DEFINITION_TIMEZONE), &segment, &err))
-            status = DB_ERROR;
-    }
-    if (status == DB_RETRY || status == DB_ERROR)
-        run->status = status;
-    *VEC_ADD(&run->known) = (struct known){.key = mem_strdup(key), .segment = segment};
-    return segment;
-}
-
 /* Prepares both statements; outside the transaction, for names may be interned. */
 static enum db_status prepare(struct run *run, struct err *err)
 {
@@ -99,10 +62,11 @@ static enum db_status prepare(struct run *run, struct err *err)
     enum db_status status;
 
     for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-        if (!segment_compile(run->preview->segment, heads[i], &(struct segment_others){lookup, run}, &run->sqls[i], err))
+        if (!segment_compile(run->preview->segment, heads[i], &(struct segment_others){db_others_look_up, &run->others}, &run->sqls[i],
+                             err))
             return DB_NONE;
-    if (run->status != DB_OK)
-        return run->status;
+    if (run->others.status != DB_OK)
+        return run->others.status;
     status = db_query_open(run->db, run->plans, &(struct db_query_text){.sql = &run->sqls[0], .runner_types = "zzuu"}, &run->count);
     if (status != DB_OK || !run->preview->sample)
         return status;
@@ -204,8 +168,12 @@ static enum db_status inside(struct run *run, struct db_previewed *previewed)
 enum db_status db_preview(struct db *db, const struct db_preview *preview, struct db_previewed *ret_previewed, struct err *err)
 {
     CLEANUP(run_release)
-    struct run run = {
-        .db = db, .preview = preview, .plans = db_plans_new(), .status = DB_OK, .count = DB_QUERY_INIT, .members = DB_QUERY_INIT};
+    struct run run = {.db = db,
+                      .preview = preview,
+                      .plans = db_plans_new(),
+                      .others = DB_OTHERS_INIT(db),
+                      .count = DB_QUERY_INIT,
+                      .members = DB_QUERY_INIT};
     enum db_status status;
 
     *ret_previewed = (struct db_previewed){.exact = false};
