@@ -12,7 +12,6 @@ enum { KEY_MAX = 256 /* bytes; ours have under 60 */ };
 
 enum auth auth_key(struct call *c, const char *text, size_t len)
 {
-    uint8_t hash[KEY_HASH_SIZE];
     const char *colon = memchr(text, ':', len);
 
     if (colon) /* "key:secret" (Jitsu), "key:" (Basic): the key alone counts */
@@ -21,8 +20,8 @@ enum auth auth_key(struct call *c, const char *text, size_t len)
         return AUTH_NONE;
     if (len > KEY_MAX)
         return AUTH_UNKNOWN;
-    sha256(text, len, hash);
-    return c->ports->find_key(c->ports->app, hash, request_header(c->rq, "Origin"), &c->key) ? AUTH_OK : AUTH_UNKNOWN;
+    sha256(text, len, c->key_hash);
+    return c->ports->find_key(c->ports->app, c->key_hash, request_header(c->rq, "Origin"), &c->key) ? AUTH_OK : AUTH_UNKNOWN;
 }
 
 /* What follows the scheme in the Authorization header, or NULL. */

@@ -24,7 +24,7 @@ enum handled {
 
 enum body_kind {
     BODY_NONE,
-    BODY_JSON, /* an object in application/json */
+    BODY_JSON,   /* an object in application/json */
     BODY_PATCH,  /* the same, or in application/merge-patch+json */
     BODY_MEMBERS /* a file: application/x-ndjson or text/csv */
 };
@@ -65,8 +65,9 @@ struct call {
     struct work work;
     struct db *db; /* while a query thread works on it */
     struct key key;
-    enum answer_type type; /* the form of the answer that was asked for */
-    bool key_missed;       /* it had a key that we did not know: look again after a reload */
+    uint8_t key_hash[KEY_HASH_SIZE]; /* of the last key that was looked up */
+    enum answer_type type;           /* the form of the answer that was asked for */
+    bool key_missed;                 /* it had a key that we did not know: look again after a reload */
     bool on_query_thread;
     bool no_wait;            /* a long poll must answer now with what there is */
     struct json body;        /* of BODY_JSON and BODY_PATCH: an object */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/change_stream.h"
 #include "api/handlers.h"
 #include "api/page.h"
-#include "db/feed.h"
 #include "db/segment.h"
 #include "server/base/alloc.h"
 
@@ -28,19 +28,20 @@ static bool refuse(struct call *c, const char *detail)
 /* False: answered. */
 static bool read_ask(struct call *c, struct ask *ask)
 {
-    const char *after = request_query(c->rq, "after"), *wait = request_query(c->rq, "wait");
+    const char *resume = c->type == TYPE_EVENTS ? request_header(c->rq, "Last-Event-ID") : NULL;
+    const char *after = resume ? resume : request_query(c->rq, "after"), *wait = request_query(c->rq, "wait");
     struct json number = {.type = JSON_T_NUMBER, .at = after, .len = after ? strlen(after) : 0};
 
     ask->query.after = -1;
     ask->latest = after && strcmp(after, "latest") == 0;
     if (after && !ask->latest && (!number.len || !json_int(number, 0, INT64_MAX, &ask->query.after)))
-        return refuse(c, "after must be a seq of the feed, or latest");
+        return refuse(c, resume ? "Last-Event-ID must be a seq of the feed" : "after must be a seq of the feed, or latest");
     if (wait && (!duration_read(wait, strlen(wait), &ask->wait_us) || ask->wait_us > WAIT_MAX_US))
         return refuse(c, "wait must be a duration of 1s to 60s");
     return page_limit(c, &ask->query.limit);
 }
 
-static void put_change(struct json_out *out, const struct feed_row *row)
+void change_put(struct json_out *out, const struct feed_row *row)
 {
     json_open(out, '{');
     json_add_int(out, "seq", row->seq);
@@ -68,7 +69,7 @@ static enum handled answer_feed(struct call *c, const struct ask *ask, const str
     for (size_t i = 0; i < n; i++) {
         struct feed_row row = db_feed_row(rows, i);
 
-        put_change(&out, &row);
+        change_put(&out, &row);
         last = row.seq;
     }
     json_close(&out, ']');
@@ -109,6 +110,8 @@ static enum handled read_feed(struct call *c, const char *segment)
         return answer_problem(c, PROBLEM_CURSOR_EXPIRED, NULL);
     if (status != DB_OK)
         return answer_status(c, status);
+    if (c->type == TYPE_EVENTS)
+        return change_stream_begin(c, &ask.query);
     if (!db_rows_count(&rows) && may_wait(c, &ask, &until_us))
         return call_park(c, until_us);
     return answer_feed(c, &ask, &rows);

@@ -18,7 +18,7 @@
 #include "server/base/utf8.h"
 
 enum {
-    UPLOAD_MAX = 32 << 20, /* bytes of a file of members, from who has a key: a million of them */
+    UPLOAD_MAX = 32 << 20,            /* bytes of a file of members, from who has a key: a million of them */
     LONG_TIMEOUT_MS = 15 * 60 * 1000, /* exports and verification */
     WAIT_TIMEOUT_MS = 60 * 1000,      /* the longest long poll */
     SLOW_US = 1000 * 1000             /* a quick call that takes longer is logged */

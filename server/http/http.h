@@ -114,6 +114,8 @@ void reply_empty(struct request *rq, unsigned status);
 struct stream;
 struct stream *reply_stream(struct request *rq, unsigned status, const char *content_type);
 bool stream_write(struct stream *stream, const void *bytes, size_t len) MUST_CHECK;
+/* How many bytes stream_write would take at once. For a writer that has other work than to wait. */
+size_t stream_room(struct stream *stream);
 void stream_end(struct stream *stream, bool complete);
 
 /* --- Routing: pure --- */

@@ -19,7 +19,7 @@ struct stream {
 
     /* guarded by mtx */
     char *ring;                 /* HTTP_STREAM_MAX bytes */
-    uint64_t n_written, n_read; /* bytes since the beginning */
+    uint64_t n_written, n_read; /* bytes since it was empty */
     bool reader_waits;          /* the connection is suspended */
     bool ended, complete;
     bool gone; /* nobody reads any more */
@@ -132,9 +132,12 @@ static bool wait_for_room(struct stream *stream)
 
 static size_t put(struct stream *stream, const char *bytes, size_t len)
 {
-    size_t at = stream->n_written % HTTP_STREAM_MAX;
-    size_t room = HTTP_STREAM_MAX - (size_t)(stream->n_written - stream->n_read);
+    size_t at, room;
 
+    if (stream->n_written == stream->n_read) /* one that is mostly idle stays on its first pages */
+        stream->n_written = stream->n_read = 0;
+    at = stream->n_written % HTTP_STREAM_MAX;
+    room = HTTP_STREAM_MAX - (size_t)(stream->n_written - stream->n_read);
     len = len < room ? len : room;
     len = len < HTTP_STREAM_MAX - at ? len : HTTP_STREAM_MAX - at;
     memcpy(stream->ring + at, bytes, len);
@@ -166,6 +169,16 @@ static size_t write_some(struct stream *stream, const char *bytes, size_t len)
     (void)pthread_mutex_unlock(&stream->mtx);
     wake(stream, waits);
     return n;
+}
+
+size_t stream_room(struct stream *stream)
+{
+    size_t room;
+
+    (void)pthread_mutex_lock(&stream->mtx);
+    room = HTTP_STREAM_MAX - (size_t)(stream->n_written - stream->n_read);
+    (void)pthread_mutex_unlock(&stream->mtx);
+    return room;
 }
 
 bool stream_write(struct stream *stream, const void *bytes, size_t len)
