@@ -23,9 +23,10 @@ DB_STATEMENT(
     "WITH old AS (UPDATE segment_version v SET state = 'retired' WHERE state IN ('building', 'failed') AND EXISTS"
     " (SELECT FROM segment_version n WHERE n.segment_id = v.segment_id AND (n.version, n.version_id) > (v.version, v.version_id)"
     " AND n.state IN ('building', 'live'))"
-    " RETURNING version_id) "
-    "INSERT INTO sweep SELECT version_id FROM old WHERE NOT EXISTS (SELECT FROM segment WHERE serving_version_id = old.version_id) "
-    "ON CONFLICT DO NOTHING");
+    " RETURNING version_id),"
+    " swept AS (INSERT INTO sweep SELECT version_id FROM old WHERE NOT EXISTS (SELECT FROM segment WHERE serving_version_id = old.version_id)"
+    " ON CONFLICT DO NOTHING) "
+    "SELECT version_id FROM old");
 DB_STATEMENT(version_fail, "itz", "UPDATE segment_version SET state = 'failed', code = $2, retry_at = $3 WHERE version_id = $1");
 #define REBUILD(which)                                                                                                                     \
     "WITH old AS (UPDATE segment_version v SET state = 'retired' WHERE " which " RETURNING v.*),"                                          \
@@ -144,9 +145,9 @@ enum db_status db_chores_read(struct db *db, struct db_chores *ret_chores)
     return status;
 }
 
-enum db_status db_versions_supersede(struct db *db)
+enum db_status db_versions_supersede(struct db *db, struct db_rows *ret_rows)
 {
-    return db_run(db, &versions_supersede, NULL, NULL);
+    return db_run(db, &versions_supersede, NULL, ret_rows);
 }
 
 enum db_status db_version_fail(struct db *db, int32_t version_id, const char *code, int64_t retry_us)

@@ -54,8 +54,9 @@ struct db_chores {
 };
 enum db_status db_chores_read(struct db *db, struct db_chores *ret_chores) MUST_CHECK;
 
-/* Gives up building rows that a newer row of their segment has overtaken. */
-enum db_status db_versions_supersede(struct db *db) MUST_CHECK;
+/* Retires building and failed versions that a newer one of their segment has overtaken; ret_rows: their ids (version_id), which are kept up no longer. DB_NONE:
+ * none. */
+enum db_status db_versions_supersede(struct db *db, struct db_rows *ret_rows) MUST_CHECK;
 /* The version failed, with a code, to be rebuilt at retry_us. */
 enum db_status db_version_fail(struct db *db, int32_t version_id, const char *code, int64_t retry_us) MUST_CHECK;
 /* A new row is to be built in its place; the version is retired (if it serves, it serves on). DB_NONE: it was not there any more. */

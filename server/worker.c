@@ -194,34 +194,6 @@ static enum db_status load_dates(struct worker *worker)
     return status;
 }
 
-/* New versions, and all of them after a failure. */
-static enum db_status look(struct worker *worker)
-{
-    bool changed = false;
-    enum db_status status;
-
-    worker->wants_look = false;
-    if (!worker->roster.loaded) {
-        status = differ_load(&worker->tick.differ);
-        if (status != DB_OK)
-            return status;
-    }
-    status = roster_load(&worker->roster, worker->db, &changed);
-    worker->look_us = clock_mono_us();
-    if (status == DB_OK && !worker->roster.dates_loaded)
-        status = load_dates(worker);
-    if (status != DB_OK || !changed)
-        return status;
-    worker->building = true;
-    status = fail_bad(worker);
-    return status == DB_OK ? in_frame(worker, db_versions_supersede) : status;
-}
-
-static enum db_status sweep(struct db *db)
-{
-    return db_versions_sweep(db, SWEEP_ROWS);
-}
-
 /* For those who wait for the feed, and for edits of lists. */
 static void tell(struct worker *worker, int64_t max_seq)
 {
@@ -247,6 +219,72 @@ static enum db_status clear_segments(struct worker *worker)
     roster_drop(&worker->roster, worker->db);
     tell(worker, seq);
     return DB_OK;
+}
+
+/* What a newer version has overtaken is over in memory, too: built on, it would be swapped in while its rows are swept. */
+static enum db_status supersede(struct worker *worker)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    struct db_frame frame;
+    enum db_status status = db_frame_begin(worker->db, worker->epoch, &frame);
+
+    if (status != DB_OK)
+        return status;
+    status = db_versions_supersede(worker->db, &rows);
+    if (status == DB_OK || status == DB_NONE)
+        status = db_commit(worker->db);
+    for (size_t i = 0; i < db_rows_count(&rows) && status == DB_OK; i++) {
+        struct roster_version *version = roster_find(&worker->roster, (int32_t)db_int(&rows, i, 0));
+
+        if (version)
+            roster_end(version);
+    }
+    if (status == DB_OK && db_rows_count(&rows))
+        roster_prune(&worker->roster, worker->db);
+    return status;
+}
+
+/* A new segment may have the key of a deleted one, whose clear must stand before it in the feed. */
+static enum db_status clear_before(struct worker *worker)
+{
+    struct db_chores chores;
+    enum db_status status = db_chores_read(worker->db, &chores);
+
+    return status == DB_OK && chores.deleted ? clear_segments(worker) : status;
+}
+
+/* New versions, and all of them after a failure. */
+static enum db_status look(struct worker *worker)
+{
+    bool changed = false;
+    enum db_status status;
+
+    worker->wants_look = false;
+    if (!worker->roster.loaded) {
+        status = differ_load(&worker->tick.differ);
+        if (status != DB_OK)
+            return status;
+    }
+    status = roster_load(&worker->roster, worker->db, &changed);
+    worker->look_us = clock_mono_us();
+    if (status == DB_OK && !worker->roster.dates_loaded)
+        status = load_dates(worker);
+    if (status == DB_OK && changed) {
+        worker->building = true;
+        status = fail_bad(worker);
+        if (status == DB_OK)
+            status = supersede(worker);
+        if (status == DB_OK)
+            status = clear_before(worker);
+    }
+    if (status != DB_OK)
+        roster_drop(&worker->roster, worker->db); /* or what failed is not done again */
+    return status;
+}
+
+static enum db_status sweep(struct db *db)
+{
+    return db_versions_sweep(db, SWEEP_ROWS);
 }
 
 static enum db_status prune_feed(struct worker *worker)
@@ -311,10 +349,8 @@ static enum db_status tick_once(struct worker *worker)
     worker->tick_us = clock_mono_us();
     worker->woken = worker->swap = false;
     status = tick_run(&worker->tick, INSTANT_NONE, &result);
-    if (status == DB_NONE) {
-        lose_lead(worker, "another one leads");
-        return DB_OK;
-    }
+    if (status == DB_NONE)
+        return DB_NONE;
     if (status != DB_OK) {
         pthread_mutex_lock(&worker->mtx);
         worker->stats.failed_ticks++;
@@ -380,7 +416,7 @@ static int64_t until_urgent_ms(const struct worker *worker)
     return worker->wants_look && look_ms < tick_ms ? look_ms : tick_ms;
 }
 
-/* The most urgent thing, and one more slice of a build; or waits until something is urgent. */
+/* The most urgent thing, and one more slice of a build; or waits until something is urgent. DB_NONE: no longer the leader. */
 static enum db_status step(struct worker *worker)
 {
     bool wants_audit = worker->config.audit_ms && passed(worker->audit_us, worker->config.audit_ms);
@@ -425,7 +461,10 @@ static enum db_status run_once(struct worker *worker)
             wait_wake(worker, IDLE_MS);
         return status == DB_NONE ? DB_OK : status;
     }
-    return step(worker);
+    status = step(worker);
+    if (status == DB_NONE) /* a frame without our epoch */
+        lose_lead(worker, "another one leads");
+    return status;
 }
 
 static void *run(void *context)
