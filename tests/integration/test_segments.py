@@ -133,6 +133,19 @@ def test_delete(house):
     assert house.replayed()["gone"] == house.snapshot("gone")[0]
 
 
+def test_deleted_and_made_again_at_once(house):
+    """A reader of the feed sees the clear of the old before the members of the new."""
+    house.track("phoenix", "Phoenix")
+    for _ in range(5):
+        create(house, key="phoenix", definition={"event": "Phoenix"})
+        house.live("phoenix")
+        assert house.members("phoenix") == {"phoenix"}
+        assert house.api.delete("/v1/segments/phoenix").status == 204
+    create(house, key="phoenix", definition={"event": "Phoenix"})
+    house.live("phoenix")
+    assert [c["op"] for c in house.changes() if c["segment"] == "phoenix"] == ["enter", "clear"] * 5 + ["enter"]
+
+
 def test_segment_in_use_is_not_deleted(house):
     create(house, key="used")
     create(house, key="user-of-it", definition={"not": {"segment": "used"}})

@@ -60,9 +60,11 @@ class House:
     # The database
 
     def reconnect(self):
-        """After PostgreSQL was killed."""
+        """After cohortd or PostgreSQL was ended: the old connections are dead."""
         self.db.close()
         self.db = self.postgres.connect()
+        self.api.close()
+        self.collect.close()
 
     def rows(self, sql, *parameters):
         with self.db.cursor() as cursor:

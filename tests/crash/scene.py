@@ -1,0 +1,186 @@
+"""A small world in which one turn gives a tick and a build all they can have: new people, merges of members, expiries, traits set and removed, late
+events, segments that refer to segments, a changed definition (build and swap), a deleted segment and a new one of the same key.
+
+`check` then holds members against the naive evaluator (at the instant of each answer), against the server's own verify, and against the feed.
+"""
+from crash.wire import Wire
+from differential.generate import iso
+from differential.model import Model
+from differential.naive import Segment, is_member
+from differential.rounds import clock
+from differential.values import SECOND, Number, dumps, loads
+from support.client import quoted
+from support.house import House, micros
+from support.wait import wait_for
+
+SEGMENTS = {
+    "recent": {"event": "A", "window": {"last": "2s"}},
+    "earlier": {"event": "A", "window": {"last": "5s", "skip": "1s"}},
+    "twice": {"event": "A", "gte": 2},
+    "none": {"event": "A", "eq": 0},
+    "left": {"sequence": [{"event": "A"}, {"absent": "B", "for": "2s"}]},
+    "rich": {"trait": "n", "gte": 5},
+    "fresh": {"profile": "first_seen", "within_last": "3s"},
+    "changing": {"event": "A", "gte": 1},
+    "nested": {"all": [{"segment": "twice"}, {"not": {"segment": "recent"}}]},
+    "deep": {"any": [{"segment": "nested"}, {"segment": "rich"}]},
+    "over": {"not": {"segment": "changing"}},
+}
+
+
+class WiredHouse(House):
+    """A House whose cohortd speaks to PostgreSQL through a Wire; its builds take several slices however few the people."""
+
+    def __init__(self, **more):
+        self.wire = None
+        super().__init__(**more)
+        self.rows_none("ALTER TABLE profile SET (autovacuum_enabled = off)")
+        self.rows_none("UPDATE pg_class SET reltuples = 1000000 WHERE oid = 'profile'::regclass")
+
+    def connect_url(self):
+        self.wire = Wire(self.postgres)
+        return self.wire.url
+
+    def __exit__(self, *_):
+        try:
+            super().__exit__()
+        finally:
+            self.wire.stop()
+
+    def rows_none(self, sql):
+        with self.db.cursor() as cursor:
+            cursor.execute(sql)
+
+    def lease_over(self):
+        """As if five seconds had passed since the leader's last beat."""
+        self.rows_none("UPDATE worker SET beat = '-infinity'")
+
+    def restart(self):
+        """After a kill. The lead is free at once."""
+        self.lease_over()
+        self.server.start()
+        self.api.close()
+        self.collect.close()
+
+
+class Scene:
+    def __init__(self, house, prefix="s"):
+        self.house, self.prefix = house, prefix
+        self.model = Model()
+        self.segments = {}
+        self.turns = 0
+        self.feed = {}  # key → its changes so far
+        self.seq = 0
+        self.compared = 0
+        for key, definition in SEGMENTS.items():
+            self.put(key, definition)
+        self.put("coming", {"event": "B"})
+        for key in self.segments:
+            house.live(key)
+
+    def put(self, key, definition):
+        self.segments[key] = Segment(loads(dumps(definition)), "UTC")
+        answer = self.house.api.request("PUT", f"/v1/segments/{quoted(key)}", dumps({"name": key, "kind": "rule", "definition": definition}))
+        assert answer.status in (200, 201), answer
+
+    def delete(self, key):
+        assert self.house.api.delete(f"/v1/segments/{key}").status == 204
+
+    # One turn
+
+    def send(self, messages):
+        sent = clock()
+        answer = self.house.collect.post("/v1/batch", dumps({"batch": messages}))
+        assert answer.status == 200, answer
+        for message in messages:
+            self.model.send(message, sent, clock())
+
+    def message(self, kind, **more):
+        return {"type": kind, "messageId": f"{self.prefix}{self.turns}-{self.house.message_id()}", "timestamp": iso(clock()), **more}
+
+    def turn(self):
+        self.turns += 1
+        turn, last, older = (f"{self.prefix}{self.turns - i}" for i in range(3))
+        late = iso(clock() - 3600 * SECOND)
+        track = lambda event, **more: self.message("track", event=event, **more)  # noqa: E731
+        self.send([
+            track("A", anonymousId=f"{turn}a"),
+            track("A", anonymousId=f"{turn}b"),
+            track("B", anonymousId=f"{turn}c"),
+            track("B", userId=f"{turn}u"),
+            self.message("identify", userId=f"{turn}v", traits={"n": Number("7")}),
+        ])
+        self.send([
+            self.message("identify", userId=f"{turn}u", anonymousId=f"{last}a", traits={"n": Number("5")}),
+            self.message("alias", userId=f"{last}u", previousId=f"{last}b"),
+            self.message("identify", userId=f"{older}v", traits={"n": None}),
+            track("A", userId=f"{last}v", timestamp=late),
+            track("A", userId=f"{older}u"),
+            track("B", userId=f"{last}u"),
+        ])
+        self.put("changing", {"event": "A", "gte": 1 + self.turns % 3})
+        self.delete("coming")
+        self.put("coming", {"event": "B", "gte": 1 + self.turns % 2})
+
+    # What must hold after it
+
+    def check(self, recent=True):
+        """recent: only the people of the last turns against the naive evaluator."""
+        self.house.caught_up(seconds=60)
+        for key in self.segments:
+            self.house.live(key, seconds=60)
+        self.check_store()
+        for attempt in range(3):
+            found = self.differences(recent)
+            if not found:
+                break
+        assert not found, "\n".join(found[:10])
+        for key in self.segments:
+            answer = self.house.api.post(f"/v1/segments/{key}/verify", None).json
+            assert answer["compared"] and answer["differences"] == 0, (key, answer)
+
+    def check_store(self):
+        with self.house.db.cursor() as cursor:
+            found = self.model.settle(cursor)
+        assert not found, found[:5]
+
+    def differences(self, recent):
+        shots = {key: self.house.snapshot(key) for key in self.segments}
+        self.read_feed()
+        people = list(self.model.people.values())
+        people = people[-40:] if recent else people
+        found = []
+        for key, (members, as_of) in shots.items():
+            known = self.told(key, as_of)
+            if known != members:
+                found.append(f"{key}: the feed gives {sorted(known - members)} more and {sorted(members - known)} less than the members")
+            for person in people:
+                self.compared += 1
+                if is_member(person, self.segments[key], as_of, self.segments) != (person.label in members):
+                    found.append(f"{key}: {person.label} is {'' if person.label in members else 'not '}a member, wrongly, at {iso(as_of)}")
+            if not recent:
+                found += [f"{key}: {who} is unknown" for who in members - {person.label for person in people}]
+        return found
+
+    def read_feed(self):
+        for change in self.house.changes(after=self.seq):
+            assert change["seq"] > self.seq, change
+            self.seq = change["seq"]
+            self.feed.setdefault(change["segment"], []).append(change)
+
+    def told(self, key, as_of):
+        """Who is a member at as_of for a reader of the feed."""
+        members = set()
+        for change in self.feed.get(key, []):
+            if micros(change["at"]) > as_of:
+                break
+            who = ("user", change["user_id"]) if change["user_id"] is not None else ("anonymous", change["anonymous_id"])
+            if change["op"] == "clear":
+                members = set()
+                continue
+            assert (who in members) == (change["op"] == "exit"), f"no sense: {change}"
+            (members.add if change["op"] == "enter" else members.remove)(who)
+        return members
+
+    def settled(self):
+        wait_for(lambda: self.house.one("SELECT count(*) FROM sweep") == 0, 30, "the sweep")

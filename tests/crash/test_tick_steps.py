@@ -1,0 +1,120 @@
+"""kill -9, or a lost connection, between any two steps of ticks, builds, swaps and chores: members stay exact and the feed replayed gives them.
+
+A turn of the scene is held back, let go, and struck after its n-th step (crash/wire.py). A sample of n runs here; FULL=1 sweeps every n.
+"""
+import os
+import random
+
+import pytest
+
+from crash.feed import Reader
+from crash.scene import Scene, WiredHouse
+from support.house import replayed
+from support.server import run
+
+FULL = os.environ.get("FULL") == "1"
+SAMPLE = 24
+# Where something is written or committed, by what the step is called: always in the sample.
+WEAK = ("COMMIT", "change_write", "membership_", "touched_delete", "worker_mark", "version_", "versions_", "segments_clear", "worker_lead")
+
+
+@pytest.fixture(params=["killed", "cut"])
+def strike(request):
+    return request.param
+
+
+def held_turn(scene, after, act):
+    """One turn, struck after a step. The strike, done or not."""
+    wire = scene.house.wire
+    wire.hold()
+    scene.turn()
+    strike = wire.strike(after, act)
+    wire.release()
+    return strike
+
+
+def steps_of_a_turn(scene):
+    """The names of all steps of a turn, to its last swap and sweep."""
+    held_turn(scene, 10**9, None)
+    scene.check()
+    scene.settled()
+    scene.house.wire.calm()
+    return list(scene.house.wire.steps)
+
+
+def chosen(steps, seed):
+    """Which n to strike after: all, or one of each weak spot's name and some others."""
+    every = range(1, len(steps) + 1)
+    if FULL:
+        return every
+    draw = random.Random(seed)
+    weak = {}
+    for n in every:
+        if any(steps[n - 1].startswith(name) for name in WEAK):
+            weak.setdefault(steps[n - 1], []).append(n)
+    picked = {draw.choice(ns) for ns in weak.values()}
+    rest = [n for n in every if n not in picked]
+    return sorted(picked | set(draw.sample(rest, max(0, SAMPLE - len(picked)))))
+
+
+def test_struck_after_any_step(strike):
+    with WiredHouse() as house, Reader(house) as reader:
+        scene = Scene(house)
+        scene.turn()
+        scene.check()
+        steps = steps_of_a_turn(scene)
+        struck = []
+
+        def kill(_link):
+            house.server.kill()
+
+        def cut(link):
+            link.cut()
+
+        for n in chosen(steps, 3):
+            aim = held_turn(scene, n, kill if strike == "killed" else cut)
+            if aim.wait(5):
+                struck.append(aim.step)
+                house.recover(dead=strike == "killed")
+            house.wire.calm()
+            try:
+                scene.check()
+            except BaseException:
+                print(f"struck after step {n}: {aim.step}")
+                raise
+        assert len(struck) >= (0.9 if FULL else 0.7) * len(chosen(steps, 3)), "too few turns got so far"
+        finish(scene, reader)
+        print(f"{strike}: {len(struck)} of {len(steps)} steps, {scene.compared} memberships compared, {len(reader.changes)} changes")
+
+
+def test_struck_while_starting():
+    """kill -9 between any two steps of taking the lead and loading the versions, with work waiting."""
+    with WiredHouse() as house, Reader(house) as reader:
+        scene = Scene(house)
+        draw = random.Random(5)
+        total = 200
+        for n in range(1, 10**9) if FULL else sorted(draw.sample(range(1, total), 8)):
+            scene.turn()
+            house.server.kill()
+            house.lease_over()
+            aim = house.wire.strike(n, lambda _link: house.server.kill())
+            house.server.launch()
+            if not aim.wait(3):
+                house.wire.calm()
+                house.server.await_ready()
+                scene.check()
+                break
+            house.recover(dead=True)
+            scene.check()
+        finish(scene, reader)
+
+
+def finish(scene, reader):
+    scene.check(recent=False)
+    reader.stopping.set()
+    reader.thread.join()
+    reader.catch_up()
+    replayed(reader.changes)
+    assert [change["seq"] for change in reader.changes][: len(scene.seqs)] == scene.seqs, "who polled throughout has not seen the same"
+    verified = run(scene.house.postgres.url, "verify")
+    assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
