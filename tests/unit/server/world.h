@@ -54,6 +54,22 @@ static inline void world_end(void)
     store_end();
 }
 
+/* As the worker's loop does it. */
+static inline void hand_supersede(struct hand *hand)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status = db_versions_supersede(hand->db, &rows);
+
+    ck_assert(status == DB_OK || status == DB_NONE);
+    for (size_t i = 0; i < db_rows_count(&rows); i++) {
+        struct roster_version *version = roster_find(&hand->roster, (int32_t)db_int(&rows, i, 0));
+
+        if (version)
+            roster_end(version);
+    }
+    roster_prune(&hand->roster, hand->db);
+}
+
 static inline void hand_look(struct hand *hand)
 {
     bool changed;
@@ -62,6 +78,8 @@ static inline void hand_look(struct hand *hand)
         ck_assert_int_eq(differ_load(&hand->tick.differ), DB_OK);
     ck_assert_int_eq(roster_load(&hand->roster, hand->db, &changed), DB_OK);
     ck_assert_uint_eq(hand->roster.bad.n, 0);
+    if (changed)
+        hand_supersede(hand);
     if (!hand->roster.dates_loaded) {
         struct db_frame frame;
 
