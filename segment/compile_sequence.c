@@ -221,7 +221,9 @@ static void emit_first(struct compiler *compiler, const struct chain *chain)
     }
     emit(compiler, " FROM (");
     emit_grouped(compiler, chain);
-    emit(compiler, ") g");
+    emit(compiler, ") g WHERE f");
+    for (size_t i = chain->node->steps[0].times > 1 ? 0 : 1; i < chain->node->n_steps; i++)
+        emit(compiler, " OR m%zu", i);
     if (has_absent_between(chain)) {
         emit(compiler, " WINDOW w AS ");
         emit_frame(compiler, chain, "");

@@ -26,7 +26,7 @@ static void emit_equal(struct compiler *compiler, const char *value, const struc
         return;
     }
     n = param_text(compiler, operand->text);
-    if (ignore_case && operand->type == OPERAND_TEXT)
+    if (ignore_case)
         emit(compiler, "lower(value_text(%s) " FOLD ") = (SELECT lower($%zu " FOLD "))", value, n);
     else
         emit(compiler, "value_text(%s) = $%zu", value, n);
@@ -46,23 +46,16 @@ static size_t param_items(struct compiler *compiler, const struct test *test, en
 
 static void emit_listed(struct compiler *compiler, const char *value, const struct test *test, bool ignore_case)
 {
-    const unsigned texts = 1U << OPERAND_TEXT, booleans = 1U << OPERAND_BOOLEAN;
-    size_t plain = param_items(compiler, test, SQL_TEXT_ARRAY, ignore_case ? booleans : texts | booleans);
-    size_t folded = ignore_case ? param_items(compiler, test, SQL_TEXT_ARRAY, texts) : 0;
+    size_t texts = param_items(compiler, test, SQL_TEXT_ARRAY, 1U << OPERAND_TEXT | 1U << OPERAND_BOOLEAN);
     size_t numbers = param_items(compiler, test, SQL_NUMERIC_ARRAY, 1U << OPERAND_NUMBER);
-    const char * or = "";
 
     emit(compiler, "(");
-    if (plain) {
-        emit(compiler, "value_text(%s) = ANY ($%zu)", value, plain);
-        or = " OR ";
-    }
-    if (folded) {
-        emit(compiler, "%slower(value_text(%s) " FOLD ") IN (SELECT lower(t " FOLD ") FROM unnest($%zu) AS t)", or, value, folded);
-        or = " OR ";
-    }
+    if (texts && ignore_case)
+        emit(compiler, "lower(value_text(%s) " FOLD ") IN (SELECT lower(t " FOLD ") FROM unnest($%zu) AS t)", value, texts);
+    else if (texts)
+        emit(compiler, "value_text(%s) = ANY ($%zu)", value, texts);
     if (numbers)
-        emit(compiler, "%svalue_number(%s) = ANY ($%zu)", or, value, numbers);
+        emit(compiler, "%svalue_number(%s) = ANY ($%zu)", texts ? " OR " : "", value, numbers);
     emit(compiler, ")");
 }
 

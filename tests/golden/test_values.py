@@ -7,7 +7,7 @@ import zoneinfo
 
 import pytest
 
-from differential.naive import Segment
+from differential.naive import Profile, Segment
 from differential.values import Number, dumps, instant, loads, number, path_values, text, zone
 from golden.compiler import Compiler, Store
 
@@ -121,6 +121,17 @@ def test_buckets_are_even(store):
     store.cursor.execute("SELECT count(*) FILTER (WHERE b < 1250), min(b), max(b) FROM (SELECT bucket_of('s', md5(i::text)::uuid) AS b FROM generate_series(1, 100000) i) t")
     share, low, high = store.cursor.fetchone()
     assert 12_000 < share < 13_000 and low == 0 and high == 9_999
+
+
+def test_bucket_ends(store, compiler):
+    person = Profile(id=bytes(range(16)))
+    store.fill([person])
+    store.cursor.execute("SELECT bucket_of('s', %s)", (person.id.hex(),))
+    share = store.cursor.fetchone()[0]
+    assert 0 < share < 9_999
+    for low, high, inside in [(share, share + 1, True), (0, share, False), (share + 1, 10_000, False), (0, share + 1, True), (share, 10_000, True)]:
+        definition = json.dumps({"bucket": "s", "from": low / 100, "to": high / 100})
+        assert (store.members(compiler.compile(Segment(definition, "UTC")), 0) == {person.id}) is inside, definition
 
 
 def test_anniversaries(store):

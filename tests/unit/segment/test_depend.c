@@ -89,6 +89,8 @@ static const struct {
     {"{'event': 'A', 'window': {'from': '2090-01-01', 'to': '2091-01-01'}}", "A | | not empty"},
     {"{'event': 'A', 'window': {'calendar': 'today'}}", "A | this day: A | not empty"},
     {"{'event': 'A', 'window': {'calendar': 'last_quarter'}}", "A | last quarter: A | not empty"},
+    {"{'all': [{'event': 'A', 'window': {'calendar': 'this_month'}}, {'event': 'B', 'window': {'calendar': 'last_month'}}]}",
+     "A B | this month: A last month: B | not empty"},
     {"{'event': 'A', 'window': {'after': {'profile': 'first_seen'}, 'for': '7d'}}", "A first_seen | | not empty"},
     {"{'event': 'A', 'window': {'before': {'profile': 'last_seen'}, 'for': '7d'}}", "* A | | not empty"},
     {"{'event': 'A', 'window': {'before': {'trait': 'trial.end'}, 'for': '7d'}}", "A trait:trial | | not empty"},
