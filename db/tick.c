@@ -3,14 +3,16 @@
  * host, and an open transaction could commit after a new leader's). The watermark is written by the transaction that makes it true. */
 #include "db/tick.h"
 
-DB_STATEMENT(worker_lead, "",
-             "UPDATE worker SET epoch = epoch + 1, beat = clock_timestamp() "
-             "WHERE beat < clock_timestamp() - interval '5 s' OR beat > clock_timestamp() + interval '5 s' RETURNING epoch");
+/* A locked row is a leader at work, however old its beat: one that waited for the lock would take the lead from every tick or slice that is slow. */
+DB_STATEMENT(
+    worker_lead, "l",
+    "UPDATE worker SET epoch = epoch + 1, beat = clock_timestamp() WHERE one = (SELECT one FROM worker WHERE epoch = $1"
+    " OR beat < clock_timestamp() - interval '5 s' OR beat > clock_timestamp() + interval '5 s' FOR UPDATE SKIP LOCKED) RETURNING epoch");
 DB_STATEMENT(worker_resign, "l", "UPDATE worker SET beat = '-infinity' WHERE epoch = $1");
 DB_STATEMENT(worker_beat, "l",
              "UPDATE worker SET beat = clock_timestamp() WHERE epoch = $1 "
              "RETURNING beat, as_of, (SELECT floor_at FROM retention)");
-DB_STATEMENT(worker_mark, "lz", "UPDATE worker SET as_of = $2 WHERE epoch = $1");
+DB_STATEMENT(worker_mark, "lz", "UPDATE worker SET as_of = $2, beat = clock_timestamp() WHERE epoch = $1");
 DB_STATEMENT(worker_notify, "t", "SELECT pg_notify('cohortd_change', $1)");
 DB_STATEMENT(worker_status, "",
              "SELECT clock_timestamp(), epoch, beat, as_of,"
@@ -20,13 +22,16 @@ DB_STATEMENT(worker_status, "",
              "queue.oldest "
              "FROM worker, (SELECT count(*) AS n, min(at) AS oldest FROM touched) AS queue");
 
-enum db_status db_worker_lead(struct db *db, int64_t *ret_epoch)
+enum db_status db_worker_lead(struct db *db, int64_t *epoch)
 {
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum db_status status = db_run(db, &worker_lead, NULL, &rows);
+    enum db_status status;
 
+    db_arg_long(&args, *epoch);
+    status = db_run(db, &worker_lead, &args, &rows);
     if (status == DB_OK)
-        *ret_epoch = db_int(&rows, 0, 0);
+        *epoch = db_int(&rows, 0, 0);
     return status;
 }
 

@@ -8,8 +8,9 @@
 #include "db/conn.h"
 #include "db/touched.h"
 
-/* Takes the lead when nobody's beat is younger than 5 s. DB_OK with the epoch to show from now on; DB_NONE: another one leads. */
-enum db_status db_worker_lead(struct db *db, int64_t *ret_epoch) MUST_CHECK;
+/* Takes the lead when the leader's beat is older than 5 s (or ahead of the clock by as much) and it has no transaction open, or when nobody has led since *epoch,
+ * the caller's own of an earlier connection (0: none). DB_OK with the epoch to show from now on; DB_NONE: another one leads. */
+enum db_status db_worker_lead(struct db *db, int64_t *epoch) MUST_CHECK;
 /* Gives the lead back, so that the next one need not wait. Failing is no harm. */
 void db_worker_resign(struct db *db, int64_t epoch);
 

@@ -89,9 +89,9 @@ static void wait_wake(struct worker *worker, int64_t timeout_ms)
 }
 
 /* Waking does not shorten this one. */
-static void wait_backoff(struct worker *worker)
+static void wait_out(struct worker *worker, int64_t ms)
 {
-    int64_t until_us = clock_mono_us() + worker->backoff_ms * US_PER_MS;
+    int64_t until_us = clock_mono_us() + ms * US_PER_MS;
 
     while (!atomic_load(&worker->stop) && clock_mono_us() < until_us)
         wait_wake(worker, (until_us - clock_mono_us()) / US_PER_MS + 1);
@@ -102,7 +102,7 @@ static void fail_once(struct worker *worker)
     worker->backoff_ms = worker->backoff_ms ? worker->backoff_ms * 2 : BACKOFF_MIN_MS;
     if (worker->backoff_ms > BACKOFF_MAX_MS)
         worker->backoff_ms = BACKOFF_MAX_MS;
-    wait_backoff(worker);
+    wait_out(worker, worker->backoff_ms);
 }
 
 static bool passed(int64_t since_us, int64_t ms)
@@ -458,7 +458,7 @@ static enum db_status run_once(struct worker *worker)
     if (!worker->leads) {
         status = take_lead(worker);
         if (status == DB_NONE)
-            wait_wake(worker, IDLE_MS);
+            wait_out(worker, IDLE_MS);
         return status == DB_NONE ? DB_OK : status;
     }
     status = step(worker);

@@ -417,14 +417,36 @@ START_TEST(nobody_leads_beside_a_fresh_beat)
 {
     struct db_config config = {.url = store_url(), .role = "worker", .worker = true};
     struct db *other = db_new(&config);
-    int64_t epoch;
+    int64_t epoch = 0;
 
     world_begin();
     ck_assert_int_eq(db_connect(other), DB_OK);
     ck_assert_int_eq(db_worker_lead(other, &epoch), DB_NONE);
     store_run("UPDATE worker SET beat = now() + interval '1 h'"); /* the clock was set back */
     ck_assert_int_eq(db_worker_lead(other, &epoch), DB_OK);
+    ck_assert_int_eq(db_worker_lead(other, &epoch), DB_OK); /* its own, after a lost connection */
+    ck_assert_int_eq(db_worker_lead(world.db, &world.epoch), DB_NONE);
     db_worker_resign(other, epoch);
+    ck_assert_int_eq(db_worker_lead(world.db, &world.epoch), DB_OK);
+    db_free(other);
+    world_end();
+}
+END_TEST
+
+/* The beat of a transaction that takes long is as old as its beginning. */
+START_TEST(nobody_takes_the_lead_from_a_slow_tick)
+{
+    struct db_config config = {.url = store_url(), .role = "worker", .worker = true};
+    struct db *other = db_new(&config);
+    struct db_frame frame;
+    int64_t epoch = 0;
+
+    world_begin();
+    ck_assert_int_eq(db_connect(other), DB_OK);
+    store_run("UPDATE worker SET beat = now() - interval '1 h'");
+    ck_assert_int_eq(db_frame_begin(world.db, world.epoch, &frame), DB_OK);
+    ck_assert_int_eq(db_worker_lead(other, &epoch), DB_NONE);
+    db_rollback(world.db);
     ck_assert_int_eq(db_worker_lead(other, &epoch), DB_OK);
     db_free(other);
     world_end();
@@ -516,4 +538,4 @@ RUN_TESTS("tick", an_event_brings_a_member_in, a_build_takes_what_was_there, a_n
           calendar_periods_end, first_seen_within_last_ends, a_trait_moves, a_date_comes_near_and_passes, an_anniversary_comes_and_goes,
           a_merge_moves_the_membership, segments_in_segments, a_new_version_is_swapped_in, a_deleted_segment_is_cleared,
           far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces, who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat,
-          one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)
+          nobody_takes_the_lead_from_a_slow_tick, one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)

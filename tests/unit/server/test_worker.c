@@ -111,7 +111,7 @@ START_TEST(hands_the_lead_over)
     worker_stop(first);
     TELL(1, 0, {.user = "bob", .event = "Order Completed", .at = now()});
     wait_for(N_MEMBERS, 2);
-    store_run("UPDATE worker SET epoch = epoch + 1"); /* somebody took the lead, and vanished */
+    store_run("UPDATE worker SET epoch = epoch + 1, beat = now() - interval '4 s'"); /* somebody took the lead, and vanished */
     TELL(1, 0, {.user = "cid", .event = "Order Completed", .at = now()});
     wait_for(N_MEMBERS, 3);
     expect_right();
