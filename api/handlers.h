@@ -30,6 +30,7 @@ enum handled api_segment_delete(struct call *c);
 enum handled api_segment_preview(struct call *c);
 enum handled api_segment_verify(struct call *c);
 enum handled api_segment_diff(struct call *c);
+enum handled api_segment_history(struct call *c);
 enum handled api_segment_dependents(struct call *c);
 enum handled api_member_list(struct call *c);
 enum handled api_member_read(struct call *c);

@@ -53,9 +53,10 @@ static void put_csv_row(struct buf *text, const struct member_export *export, co
 {
     struct json traits = {
         .type = row->traits ? JSON_T_OBJECT : JSON_T_NONE, .at = row->traits, .len = row->traits ? strlen(row->traits) : 0};
-    char entered[INSTANT_TEXT];
+    char entered[INSTANT_TEXT] = "";
 
-    instant_print(row->entered_us, entered);
+    if (row->entered_us != INSTANT_NONE)
+        instant_print(row->entered_us, entered);
     put_field(text, row->user_id);
     buf_add_char(text, ',');
     put_field(text, row->anonymous_id);
@@ -107,7 +108,8 @@ static bool write_rows(const struct member_export *export, const struct db_rows 
 
 bool member_export_run(const struct member_export *export)
 {
-    struct member_query query = {.key = export->key, .limit = BATCH, .traits = export->traits, .n_traits = export->n_traits};
+    struct member_query query = {
+        .key = export->key, .limit = BATCH, .at_us = export->at_us, .traits = export->traits, .n_traits = export->n_traits};
     AUTO_BUF struct buf text = BUF_INIT(TEXT_MAX);
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     enum db_status status;

@@ -14,6 +14,7 @@ enum member_form { MEMBER_NDJSON, MEMBER_CSV };
 struct member_export {
     struct db *db; /* inside a REPEATABLE READ transaction: one snapshot */
     const char *key;
+    int64_t at_us; /* INSTANT_NONE: as they are stored */
     enum member_form form;
     const char *const *traits;
     size_t n_traits;

@@ -1,14 +1,16 @@
-/* Members of a segment: pages, streams, one person. The one idea: a page is one snapshot of its own, a stream is one snapshot as a whole.
- * A stream's request is finished before its body is written, so what the body needs is copied before, and the call is not touched after.
- * Lists are not changed here. */
+/* Members of a segment: pages, streams, one person; as they are, or (?at=) as they were at an instant of the last 30 days, by the feed. The one idea: a page is
+ * one snapshot of its own, a stream is one snapshot as a whole. A stream's request is finished before its body is written, so what the body needs is copied
+ * before, and the call is not touched after. Lists are not changed here. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/instants.h"
 #include "api/member_text.h"
 #include "api/page.h"
 #include "api/person.h"
 #include "api/segment_json.h"
+#include "db/history.h"
 #include "server/base/alloc.h"
 
 enum { TRAITS_MAX = 20 };
@@ -46,11 +48,42 @@ static bool fields_read(struct call *c, struct fields *fields)
     return false;
 }
 
-static enum handled answer_page(struct call *c, const struct page *page, const struct db_rows *segment_rows, const struct db_rows *rows)
+/* ?at=: INSTANT_NONE when not given. False: answered. */
+static bool read_at(struct call *c, int64_t *ret_at_us)
+{
+    int64_t now_us = db_clock_now_us(c->ports->clock);
+
+    *ret_at_us = INSTANT_NONE;
+    if (!instant_parameter(c, "at", ret_at_us))
+        return false;
+    if (*ret_at_us == INSTANT_NONE || (*ret_at_us <= now_us && *ret_at_us > now_us - FEED_KEEP_DAYS * 86400 * US_PER_S))
+        return true;
+    (void)answer_problem_detail(c, PROBLEM_OUT_OF_HISTORY, "at must lie in the last 30 days");
+    return false;
+}
+
+/* Puts the segment back to that instant; false: answered. */
+static bool look_back(struct call *c, int64_t at_us, struct segment_row *segment)
+{
+    enum db_status status;
+
+    if (at_us == INSTANT_NONE)
+        return true;
+    if (at_us < segment->created_us) {
+        (void)answer_problem_detail(c, PROBLEM_OUT_OF_HISTORY, "the segment was made later");
+        return false;
+    }
+    segment->as_of_us = at_us;
+    status = db_member_count_at(c->db, segment->key, at_us, &segment->size);
+    if (status != DB_OK)
+        (void)answer_status(c, status);
+    return status == DB_OK;
+}
+
+static enum handled answer_page(struct call *c, const struct page *page, const struct segment_row *segment, const struct db_rows *rows)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
     struct json_out out = JSON_OUT(&text);
-    struct segment_row segment = db_segment_row(segment_rows, 0);
     size_t n = db_rows_count(rows), shown = n > (size_t)page->limit ? (size_t)page->limit : n;
     char place[ID_TEXT];
 
@@ -65,8 +98,8 @@ static enum handled answer_page(struct call *c, const struct page *page, const s
     }
     json_close(&out, ']');
     page_next(c, &out, n > shown ? place : NULL);
-    segment_put_freshness(&out, &segment);
-    json_add_int(&out, "size", segment.size);
+    segment_put_freshness(&out, segment);
+    json_add_int(&out, "size", segment->size);
     json_close(&out, '}');
     return answer_json(c, 200, &text);
 }
@@ -92,49 +125,66 @@ static struct stream *begin_stream(struct call *c, const struct segment_row *seg
     return stream;
 }
 
-static enum handled stream_members(struct call *c, const struct fields *fields)
+static enum handled stream_members(struct call *c, const struct fields *fields, int64_t at_us)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     char *key AUTO_FREE = mem_strdup(call_param(c, 0));
     struct member_export export = {.db = c->db,
                                    .key = key,
+                                   .at_us = at_us,
                                    .form = c->type == TYPE_CSV ? MEMBER_CSV : MEMBER_NDJSON,
                                    .traits = fields->names,
                                    .n_traits = fields->n,
                                    .write = write_stream};
     enum db_status status = db_begin(c->db, DB_REPEATABLE_READ_ONLY);
     struct segment_row segment;
+    bool answered = false;
 
     if (status == DB_OK)
         status = db_segment_read(c->db, key, &rows);
     if (status == DB_OK) {
         segment = db_segment_row(&rows, 0);
+        answered = !look_back(c, at_us, &segment);
+    }
+    if (status == DB_OK && !answered) {
         export.context = begin_stream(c, &segment);
         stream_end(export.context, member_export_run(&export));
     }
     db_rollback(export.db);
+    if (answered)
+        return HANDLED_ANSWERED;
     return status == DB_OK ? HANDLED_LENT : answer_status(c, status);
+}
+
+static enum handled list_members(struct call *c, const struct page *page, struct member_query *query)
+{
+    AUTO_DB_ROWS struct db_rows segment_rows = DB_ROWS_INIT, rows = DB_ROWS_INIT;
+    struct segment_row segment;
+    enum db_status status;
+
+    if (!page->first && !id_read(page->place, &query->after))
+        return answer_problem(c, PROBLEM_BAD_CURSOR, NULL);
+    query->limit = page->limit + 1;
+    status = db_member_page(c->db, query, &segment_rows, &rows);
+    if (status != DB_OK)
+        return answer_status(c, status);
+    segment = db_segment_row(&segment_rows, 0);
+    return look_back(c, query->at_us, &segment) ? answer_page(c, page, &segment, &rows) : HANDLED_ANSWERED;
 }
 
 enum handled api_member_list(struct call *c)
 {
     CLEANUP(fields_release) struct fields fields = {.n = 0};
-    AUTO_DB_ROWS struct db_rows segment = DB_ROWS_INIT, rows = DB_ROWS_INIT;
     struct member_query query = {.key = call_param(c, 0)};
-    enum db_status status;
     struct page page;
 
-    if (!page_read(c, &page) || !fields_read(c, &fields))
+    if (!page_read(c, &page) || !fields_read(c, &fields) || !read_at(c, &query.at_us))
         return HANDLED_ANSWERED;
     if (c->type != TYPE_JSON)
-        return stream_members(c, &fields);
-    if (!page.first && !id_read(page.place, &query.after))
-        return answer_problem(c, PROBLEM_BAD_CURSOR, NULL);
-    query.limit = page.limit + 1;
+        return stream_members(c, &fields, query.at_us);
     query.traits = fields.names;
     query.n_traits = fields.n;
-    status = db_member_page(c->db, &query, &segment, &rows);
-    return status == DB_OK ? answer_page(c, &page, &segment, &rows) : answer_status(c, status);
+    return list_members(c, &page, &query);
 }
 
 enum handled api_member_read(struct call *c)

@@ -34,6 +34,7 @@ static const struct problem_row rows[PROBLEM_COUNT] = {
     [PROBLEM_IDEMPOTENCY_MISMATCH] = {"idempotency_mismatch", 422, "This Idempotency-Key came with another request"},
     [PROBLEM_BAD_ROWS] = {"bad_rows", 422, "Some rows cannot be used"},
     [PROBLEM_BAD_ID] = {"bad_id", 422, "Nobody can have this id"},
+    [PROBLEM_OUT_OF_HISTORY] = {"out_of_history", 422, "Nothing is known of that time"},
     [PROBLEM_INVALID] = {"invalid", 422, "The request cannot be carried out as it is"},
     [PROBLEM_INTERNAL] = {"internal", 500, "Something went wrong here"},
     [PROBLEM_OVERLOADED] = {"overloaded", 503, "Too much is waiting"},

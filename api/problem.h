@@ -30,6 +30,7 @@ enum problem {
     PROBLEM_IDEMPOTENCY_MISMATCH,
     PROBLEM_BAD_ROWS,
     PROBLEM_BAD_ID,
+    PROBLEM_OUT_OF_HISTORY,
     PROBLEM_INVALID, /* 422, with the code of what was found */
     PROBLEM_INTERNAL,
     PROBLEM_OVERLOADED,

@@ -11,6 +11,27 @@ DB_STATEMENT(member_page, "tuiT",
              " FROM membership m JOIN profile p USING (profile_id)"
              " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
              " ORDER BY m.profile_id LIMIT $3");
+/* The first change of a person after the instant says what they were at it; who has none since is what they are. */
+DB_STATEMENT(
+    member_at, "tuiTz",
+    "WITH s AS (SELECT segment_id, serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL),"
+    " later AS (SELECT DISTINCT ON (profile_id) profile_id, op, user_id, anonymous_id FROM change"
+    "   WHERE segment_id = (SELECT segment_id FROM s) AND at > $5 AND profile_id > $2 ORDER BY profile_id, seq),"
+    " entered AS (SELECT profile_id, max(at) AS at FROM change"
+    "   WHERE segment_id = (SELECT segment_id FROM s) AND at <= $5 AND op = 'enter' AND profile_id > $2 GROUP BY profile_id)"
+    " SELECT x.profile_id, x.user_id, CASE WHEN x.user_id IS NULL THEN x.anonymous_id END, x.entered_at,"
+    " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, x.traits -> k) FROM unnest($4) k) END"
+    " FROM (SELECT m.profile_id, p.user_id, p.anonymous_id, m.entered_at, p.traits FROM membership m JOIN profile p USING (profile_id)"
+    "     WHERE m.version_id = (SELECT serving_version_id FROM s) AND m.profile_id > $2"
+    "       AND NOT EXISTS (SELECT FROM later l WHERE l.profile_id = m.profile_id)"
+    "   UNION ALL SELECT l.profile_id, l.user_id, l.anonymous_id, e.at, coalesce(p.traits, '{}')"
+    "     FROM later l LEFT JOIN entered e USING (profile_id) LEFT JOIN profile p USING (profile_id) WHERE l.op = 'exit') x"
+    " ORDER BY x.profile_id LIMIT $3");
+DB_STATEMENT(
+    member_count_at, "tz",
+    "SELECT coalesce(v.size, 0) + (SELECT coalesce(sum(CASE c.op WHEN 'exit' THEN 1 WHEN 'enter' THEN -1 ELSE 0 END), 0) FROM change c"
+    "   WHERE c.segment_id = s.segment_id AND c.at > $2)"
+    " FROM segment s LEFT JOIN segment_version v ON v.version_id = s.serving_version_id WHERE s.key = $1 AND s.deleted_at IS NULL");
 DB_STATEMENT(member_read, "tu",
              "SELECT m.profile_id, p.user_id, CASE WHEN p.user_id IS NULL THEN p.anonymous_id END, m.entered_at, NULL::jsonb,"
              " nullif(w.as_of, '-infinity')"
@@ -18,23 +39,28 @@ DB_STATEMENT(member_read, "tu",
              " JOIN membership m ON m.version_id = s.serving_version_id AND m.profile_id = p.profile_id CROSS JOIN worker w"
              " WHERE s.key = $1 AND s.deleted_at IS NULL");
 
-static void bind(const struct member_query *query, struct db_args *args)
+/* Binds the query's values; the statement they are for. */
+static const struct db_statement *bind(const struct member_query *query, struct db_args *args)
 {
     db_arg_text(args, query->key);
     db_arg_id(args, &query->after);
     db_arg_int(args, query->limit);
     db_arg_texts(args, query->traits, query->n_traits);
+    if (query->at_us == INSTANT_NONE)
+        return &member_page;
+    db_arg_instant(args, query->at_us);
+    return &member_at;
 }
 
 enum db_status db_member_page(struct db *db, const struct member_query *query, struct db_rows *ret_segment, struct db_rows *ret_members)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    const struct db_statement *statement = bind(query, &args);
     enum db_status begin, segment, members, commit, end;
 
-    bind(query, &args);
     db_send_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL);
     db_segment_send_read(db, query->key);
-    db_send(db, &member_page, &args);
+    db_send(db, statement, &args);
     db_send_sql(db, "COMMIT", NULL);
     db_sync(db);
     begin = db_receive(db, NULL);
@@ -52,9 +78,23 @@ enum db_status db_member_page(struct db *db, const struct member_query *query, s
 enum db_status db_member_more(struct db *db, const struct member_query *query, struct db_rows *ret_members)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    const struct db_statement *statement = bind(query, &args);
 
-    bind(query, &args);
-    return db_run(db, &member_page, &args, ret_members);
+    return db_run(db, statement, &args, ret_members);
+}
+
+enum db_status db_member_count_at(struct db *db, const char *key, int64_t at_us, int64_t *ret_size)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
+
+    db_arg_text(&args, key);
+    db_arg_instant(&args, at_us);
+    status = db_run(db, &member_count_at, &args, &rows);
+    if (status == DB_OK)
+        *ret_size = db_int(&rows, 0, 0);
+    return status;
 }
 
 struct member_row db_member_row(const struct db_rows *rows, size_t i)

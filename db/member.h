@@ -7,6 +7,7 @@ struct member_query {
     const char *key; /* of the segment */
     struct id after; /* profiles after this one; zero: all */
     int32_t limit;
+    int64_t at_us;             /* members at that instant, by the feed; INSTANT_NONE: as they are stored */
     const char *const *traits; /* top-level traits to give, n_traits 0: none */
     size_t n_traits;
 };
@@ -15,8 +16,8 @@ struct member_row {
     struct id profile_id;
     const char *user_id;
     const char *anonymous_id; /* given where there is no user_id */
-    int64_t entered_us;
-    const char *traits; /* JSON, or NULL when none were asked for */
+    int64_t entered_us;       /* INSTANT_NONE: before the feed's memory */
+    const char *traits;       /* JSON, or NULL when none were asked for */
 };
 
 /* The segment (as db_segment_read) and members of its serving version by profile id, of one snapshot. DB_NONE: no such segment. */
@@ -24,6 +25,8 @@ enum db_status db_member_page(struct db *db, const struct member_query *query, s
                               struct db_rows *ret_members) MUST_CHECK;
 /* Further members inside a REPEATABLE READ transaction of the caller's; DB_NONE: no more. */
 enum db_status db_member_more(struct db *db, const struct member_query *query, struct db_rows *ret_members) MUST_CHECK;
+/* How many members there were at an instant, by the feed. */
+enum db_status db_member_count_at(struct db *db, const char *key, int64_t at_us, int64_t *ret_size) MUST_CHECK;
 struct member_row db_member_row(const struct db_rows *rows, size_t i);
 
 /* The membership of one person (raw id: server/base/id.h) in one segment: a row as above, with traits NULL; DB_NONE: no such segment, person or membership. *ret_as_of

@@ -136,8 +136,11 @@ static bool print_piece(void *context, const char *bytes, size_t len)
 
 static int export(const struct config *config, struct db *db)
 {
-    struct member_export export = {
-        .db = db, .key = config->args[0], .form = strcmp(config->format, "csv") == 0 ? MEMBER_CSV : MEMBER_NDJSON, .write = print_piece};
+    struct member_export export = {.db = db,
+                                   .key = config->args[0],
+                                   .at_us = INSTANT_NONE,
+                                   .form = strcmp(config->format, "csv") == 0 ? MEMBER_CSV : MEMBER_NDJSON,
+                                   .write = print_piece};
     enum db_status status = db_begin(db, DB_REPEATABLE_READ_ONLY);
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     bool done = false;
