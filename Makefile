@@ -4,6 +4,7 @@
 #   CC=clang                       gcc and clang both work
 #   SANITIZE=address,undefined     or SANITIZE=thread: an instrumented build in a directory of its own
 #   WERROR=1                       warnings are errors (CI)
+#   V=1                            show the commands
 #   SUITES="unit integration"      the suites that `make test` runs (default: all)
 
 CC = gcc
@@ -38,27 +39,29 @@ CHECKS := $(addprefix check-,$(filter-out allow.txt,$(notdir $(wildcard scripts/
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
+say = $(if $(V),,@echo "$(1) $@";)
+
 all: $(BUILD)/cohortd
 
 $(BUILD)/cohortd: $(BUILD)/server/main.o $(call archives,server)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,link)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 define LAYER
 $(call archive,$(1)): $(patsubst %.c,$(BUILD)/%.o,$(filter-out server/main.c,$(wildcard $(1)/*.c)))
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(call say,ar)ar rcs $$@ $$^
 endef
 $(foreach layer,$(LAYERS),$(eval $(call LAYER,$(layer))))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The migrations are part of the program: one array, made from the files.
 $(BUILD)/db/migrate.o: $(BUILD)/gen/migrations.inc
 $(BUILD)/gen/migrations.inc: $(MIGRATIONS) scripts/embed
 	@mkdir -p $(@D)
-	scripts/embed $(MIGRATIONS) > $@.tmp && mv $@.tmp $@
+	$(call say,embed)scripts/embed $(MIGRATIONS) > $@.tmp && mv $@.tmp $@
 $(BUILD)/api/templates.o: $(BUILD)/gen/templates.inc
 $(BUILD)/gen/templates.inc: api/templates.json scripts/embed
 	@mkdir -p $(@D)
@@ -67,12 +70,12 @@ $(BUILD)/gen/templates.inc: api/templates.json scripts/embed
 # Unit tests: tests/unit/LAYER/test_NAME.c is linked with what its layer may use.
 .SECONDEXPANSION:
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $$(call archives,$$(firstword $$(subst /, ,$$*)))
-	$(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+	$(call say,link)$(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
 # A fuzz target may use all that reads outside bytes; it grows its corpus under $(BUILD), beginning with tests/fuzz/corpus/NAME.
 USES_fuzz = http collect segment base
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $$(call archives,fuzz)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson $(LDLIBS)
+	$(call say,link)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson $(LDLIBS)
 
 run: ## install what is missing, build, serve on 127.0.0.1:8080 with a PostgreSQL of its own
 	@scripts/install run
@@ -106,7 +109,7 @@ fuzz-programs: $(FUZZ)
 
 # The segment compiler as a filter, for tests/golden and tests/differential.
 $(BUILD)/tests/golden/compile_tool: $(BUILD)/tests/golden/compile_tool.o $(call archives,segment)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,link)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 lint: ## install what is missing, then every check-…: a script of that name in scripts/lint
 	@scripts/install run test check
@@ -125,7 +128,7 @@ bench: ## what the server does in a second, beside a bare echo and COPY
 	@bench/run $(BUILD)
 
 $(BUILD)/bench/echo: $(BUILD)/bench/echo.o
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,link)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 image: ## build the container image without a registry, run it and probe it
 	@scripts/install image
