@@ -1,5 +1,7 @@
-/* Parameters in PostgreSQL's binary forms, gathered in one buffer. The one idea: a call's type letters grow beside its values, so that the runner can hold
- * them against the statement's declaration. Texts of numeric go in text form: its binary form is not worth its code. */
+/* Parameters in PostgreSQL's binary forms, gathered in one buffer.
+ * The one idea: a call's type letters grow beside its values, so that the runner can hold them against the statement's declaration.
+ * Invariant: an array's count, written last, is the number of elements added since db_array_begin.
+ * Texts of numeric go in text form: its binary form is not worth its code. */
 #include "db/conn.h"
 
 #include <endian.h>

@@ -1,4 +1,6 @@
-/* Results in binary form, read by column. Asking for a type the column does not have is a bug and stops the program: statements and readers stand side by side. */
+/* Results in binary form, read by column.
+ * Asking for a type that the column does not have is a bug and stops the program: statements and their readers stand side by side, so
+ * the first run of a test finds it. Nothing is copied: texts and arrays live as long as their rows. */
 #include "db/conn.h"
 
 #include <endian.h>

@@ -1,5 +1,6 @@
-/* Transactions: begin, commit, roll back, and a runner that tries again what PostgreSQL asks to be tried again. It retries only while the connection lives: after a lost
- * connection the outcome of a COMMIT is unknown and the caller decides. */
+/* Transactions: begin, commit, roll back, and a runner that tries again what PostgreSQL asks to be tried again.
+ * It retries only while the connection lives: after a lost connection the outcome of a COMMIT is unknown, and the caller decides.
+ * Invariant: after db_rollback the connection is outside any transaction, or gone. */
 #include <libpq-fe.h>
 #include <string.h>
 
