@@ -1,6 +1,6 @@
 /* Sources and keys. The one idea: a key is shown once, in the answer that made it; lists show its first characters. A
- * change reaches every process by a notification, and this one reads its keys again at the next call with an unknown
- * key. */
+ * change reaches every process by a notification, and this one before the answer.
+ * A key is revoked, never deleted. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,6 +216,7 @@ enum handled api_key_create(struct call *c)
     }
     if (status != DB_OK)
         return answer_status(c, status);
+    c->ports->reload_keys(c->ports->app, c->db);
     row = db_key_row(&rows, 0);
     put_key(&out, &row, made.text);
     reply_header(c->rq, "Cache-Control", "no-store");
@@ -229,5 +230,8 @@ enum handled api_key_delete(struct call *c)
 
     if (id_read(call_param(c, 0), &key_id))
         status = db_key_revoke(c->db, &key_id);
-    return status == DB_OK ? answer_empty(c, 204) : answer_status(c, status);
+    if (status != DB_OK)
+        return answer_status(c, status);
+    c->ports->reload_keys(c->ports->app, c->db);
+    return answer_empty(c, 204);
 }

@@ -12,7 +12,9 @@
 #include "server/base/alloc.h"
 #include "server/base/clock.h"
 
+/* Unknown keys may have the keys read again 20 times at once, and 20 times a second. */
 #define REFRESH_US (50 * US_PER_MS)
+#define BURST_US   US_PER_S
 
 struct entry {
     uint8_t hash[KEY_HASH_SIZE];
@@ -32,6 +34,7 @@ struct keys {
     /* guarded by mtx */
     struct snapshot now;
     int64_t loaded_us; /* monotonic, when the last load began */
+    int64_t spent_us;  /* monotonic: refreshes are paid for up to here */
 };
 
 static void snapshot_free(struct snapshot *snapshot)
@@ -112,10 +115,15 @@ enum db_status keys_load(struct keys *keys, struct db *db)
 
 void keys_refresh(struct keys *keys, struct db *db)
 {
+    int64_t now_us = clock_mono_us();
     bool due;
 
     pthread_mutex_lock(&keys->mtx);
-    due = clock_mono_us() - keys->loaded_us >= REFRESH_US;
+    if (keys->spent_us < now_us)
+        keys->spent_us = now_us;
+    due = keys->spent_us - now_us < BURST_US;
+    if (due)
+        keys->spent_us += REFRESH_US;
     pthread_mutex_unlock(&keys->mtx);
     if (due && keys_load(keys, db) != DB_OK)
         return; /* logged; the key stays unknown */
