@@ -30,8 +30,8 @@ struct app {
     struct writer *writer;
     struct notify *notify;
     struct api *api;
-    struct http *operate; /* NULL: the main one serves that, too */
-    struct http *http;
+    struct http *operate;        /* NULL: the main one serves that, too */
+    _Atomic(struct http *) http; /* NULL to its own first requests: they can come before http_start returns */
     _Atomic bool stopping;
 };
 
@@ -87,7 +87,7 @@ static void port_stats(struct app *app, struct server_stats *ret_stats)
 
 static void port_metrics(struct app *app, struct buf *text)
 {
-    struct metrics_sources sources = {.http = app->http, .pool = app->pool, .writer = app->writer, .worker = app->worker};
+    struct metrics_sources sources = {.http = atomic_load(&app->http), .pool = app->pool, .writer = app->writer, .worker = app->worker};
 
     metrics_append(&sources, text);
 }
@@ -188,7 +188,7 @@ static bool start_listeners(struct app *app)
     operate.listen = config->operate_listen;
     operate.loops = 1;
     operate.connections = OPERATE_CONNECTIONS;
-    app->http = http_start(&http, &hooks);
+    atomic_store(&app->http, http_start(&http, &hooks));
     if (app->http && *config->operate_listen)
         app->operate = http_start(&operate, &operate_hooks);
     return app->http && (app->operate || !*config->operate_listen);

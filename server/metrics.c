@@ -21,7 +21,7 @@ static void print(struct buf *text, const struct number *numbers, size_t n)
 
 static void print_listener(const struct metrics_sources *sources, struct buf *text)
 {
-    struct http_stats http = http_stats(sources->http);
+    struct http_stats http = sources->http ? http_stats(sources->http) : (struct http_stats){.connections = 0};
     struct query_pool_stats pool = query_pool_stats(sources->pool);
     const struct number numbers[] = {
         {"http_connections", "gauge", "Open connections.", (double)http.connections},

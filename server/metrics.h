@@ -8,7 +8,7 @@
 #include "server/writer.h"
 
 struct metrics_sources {
-    const struct http *http;
+    const struct http *http; /* NULL: still starting */
     struct query_pool *pool;
     struct writer *writer;
     struct worker *worker;
