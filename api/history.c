@@ -1,124 +1,153 @@
-/* GET …/history: size, entered and left of a segment in steps of time. The one idea: sizes are reckoned backwards from the size now by what the feed says
- * has happened since, so history reaches as far as the feed (30 days) and not before the segment was made. Sizes are those at the ends of the steps.
- * Nothing is estimated. */
+/* GET …/history. The one idea: rows of the store are the instants at which something changed, so a bucket's size is that of the last row before its end, and one walk
+ * over rows and buckets, both in order, gives all. Buckets begin at multiples of the step, counted from a Monday, so days are days of UTC and weeks begin on
+ * Monday. What was before the segment had members is computed, or not known. */
 #include <string.h>
 
 #include "api/handlers.h"
 #include "api/instants.h"
 #include "db/history.h"
-#include "db/segment.h"
-#include "server/base/alloc.h"
 
 enum { BUCKETS_MAX = 1000 };
+#define DAY_US    (86400 * US_PER_S)
+#define HOUR_US   (3600 * US_PER_S)
+#define MINUTE_US (60 * US_PER_S)
+#define MONDAY_US (4 * DAY_US) /* 1970-01-05 */
 
-#define DAY_US (86400 * US_PER_S)
+struct frame {
+    int64_t from_us; /* of the first bucket */
+    int64_t to_us;
+    int64_t step_us;
+    int64_t now_us;
+    int64_t live_us; /* when it got its first members, or INSTANT_NONE */
+};
 
-bool instant_parameter(struct call *c, const char *name, int64_t *ret_us)
+static bool refuse(struct call *c, const char *detail)
 {
-    const char *text = request_query(c->rq, name);
-    enum instant_form form;
-    char detail[96];
-
-    if (!text || instant_read(text, strlen(text), ret_us, &form))
-        return true;
-    (void)snprintf(detail, sizeof detail, "%s must be an instant such as 2026-01-31T12:00:00Z", name);
     (void)answer_problem_detail(c, PROBLEM_BAD_PARAMETER, detail);
     return false;
 }
 
-struct span_asked {
-    int64_t from_us;
-    int64_t to_us;
-    int64_t step_us;
-};
-
-/* Reads from, to and step; false: answered. */
-static bool read_span(struct call *c, const struct segment_row *row, struct span_asked *asked)
+/* Older rows are hours, then days (db/history.c). */
+static int64_t least_step_us(const struct frame *frame)
 {
-    int64_t now_us = db_clock_now_us(c->ports->clock), oldest_us = now_us - FEED_KEEP_DAYS * DAY_US;
+    int64_t age_us = frame->now_us - frame->from_us;
+
+    return age_us > 89 * DAY_US ? DAY_US : age_us > 2 * DAY_US - HOUR_US ? HOUR_US : MINUTE_US;
+}
+
+static bool read_frame(struct call *c, struct frame *frame)
+{
     const char *step = request_query(c->rq, "step");
+    int64_t over_us;
 
-    *asked = (struct span_asked){.from_us = oldest_us > row->created_us ? oldest_us : row->created_us, .to_us = now_us, .step_us = DAY_US};
-    if (!instant_parameter(c, "from", &asked->from_us) || !instant_parameter(c, "to", &asked->to_us))
+    frame->now_us = request_started_us(c->rq);
+    frame->step_us = DAY_US;
+    if (step && !duration_read(step, strlen(step), &frame->step_us))
+        return refuse(c, "step must be a duration such as 1h or 1d");
+    frame->to_us = frame->now_us;
+    if (!instant_parameter(c, "to", &frame->to_us))
         return false;
-    if (step && !duration_read(step, strlen(step), &asked->step_us))
-        (void)answer_problem_detail(c, PROBLEM_BAD_PARAMETER, "step must be a duration such as 1h or 1d");
-    else if (asked->from_us < oldest_us)
-        (void)answer_problem_detail(c, PROBLEM_OUT_OF_HISTORY, "the feed reaches back 30 days");
-    else if (asked->to_us <= asked->from_us || (asked->to_us - asked->from_us - 1) / asked->step_us >= BUCKETS_MAX)
-        (void)answer_problem_detail(c, PROBLEM_BAD_PARAMETER, "from, to and step must make 1 to 1000 steps");
-    else
-        return true;
-    return false;
+    frame->from_us = frame->to_us - 30 * DAY_US;
+    if (!instant_parameter(c, "from", &frame->from_us))
+        return false;
+    if (frame->to_us > frame->now_us)
+        frame->to_us = frame->now_us;
+    over_us = (frame->from_us - MONDAY_US) % frame->step_us;
+    frame->from_us -= over_us < 0 ? over_us + frame->step_us : over_us;
+    if (frame->from_us >= frame->to_us)
+        return refuse(c, "from must be before to, and in the past");
+    if (frame->step_us < least_step_us(frame) || frame->step_us % MINUTE_US)
+        return refuse(c, "step must be whole minutes; at least 1h further back than 2 days, and 1d further back than 89 days");
+    if ((frame->to_us - frame->from_us - 1) / frame->step_us >= BUCKETS_MAX)
+        return refuse(c, "there are at most 1,000 buckets: take a longer step");
+    return true;
 }
 
-struct bucket {
-    int64_t entered;
+/* A place in the rows, and what is known there. */
+struct walk {
+    const struct db_rows *rows;
+    size_t i;
+    bool known;
+    struct history_row last;
+    int64_t entered; /* of the bucket */
     int64_t left;
-    int64_t size; /* at its end */
 };
 
-/* Fills the buckets from the rows, backwards from the size now. */
-static void reckon(struct bucket *buckets, size_t n, const struct db_rows *rows, int64_t size)
+static void walk_to(struct walk *walk, int64_t begin_us, int64_t end_us)
 {
-    for (size_t i = 0; i < db_rows_count(rows); i++) {
-        int64_t bucket = db_int(rows, i, HISTORY_BUCKET);
+    walk->entered = walk->left = 0;
+    for (; walk->i < db_rows_count(walk->rows); walk->i++) {
+        struct history_row row = db_history_row(walk->rows, walk->i);
 
-        if (bucket >= (int64_t)n) {
-            size -= db_int(rows, i, HISTORY_ENTERED) - db_int(rows, i, HISTORY_LEFT);
-            continue;
+        if (row.at_us >= end_us)
+            return;
+        walk->known = true;
+        walk->last = row;
+        if (row.at_us >= begin_us) {
+            walk->entered += row.entered;
+            walk->left += row.left;
         }
-        buckets[bucket].entered = db_int(rows, i, HISTORY_ENTERED);
-        buckets[bucket].left = db_int(rows, i, HISTORY_LEFT);
     }
-    for (size_t i = n; i-- > 0; size -= buckets[i].entered - buckets[i].left)
-        buckets[i].size = size;
 }
 
-static enum handled answer_history(struct call *c, const struct span_asked *asked, const struct bucket *buckets, size_t n)
+static void add_or_null(struct json_out *out, const char *key, bool known, int64_t number)
+{
+    if (known)
+        json_add_int(out, key, number);
+    else
+        json_add_null(out, key);
+}
+
+static void put_bucket(struct json_out *out, const struct frame *frame, const struct walk *walk, int64_t begin_us)
+{
+    bool live = frame->live_us != INSTANT_NONE && begin_us + frame->step_us > frame->live_us;
+    bool computed = walk->known && walk->last.computed && !live;
+    int64_t size = walk->known && (computed || !walk->last.computed) ? walk->last.size : 0;
+
+    json_open(out, '{');
+    json_add_instant(out, "at", begin_us);
+    add_or_null(out, "size", live || computed, size);
+    add_or_null(out, "identified", live, walk->known && !walk->last.computed ? walk->last.identified : 0);
+    add_or_null(out, "entered", live, walk->entered);
+    add_or_null(out, "left", live, walk->left);
+    json_add_bool(out, "computed", computed);
+    json_close(out, '}');
+}
+
+static enum handled answer_history(struct call *c, const struct frame *frame, const struct db_rows *rows)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
     struct json_out out = JSON_OUT(&text);
+    struct walk walk = {.rows = rows};
 
     json_open(&out, '{');
     json_key(&out, "data");
     json_open(&out, '[');
-    for (size_t i = 0; i < n; i++) {
-        json_open(&out, '{');
-        json_add_instant(&out, "at", asked->from_us + (int64_t)i * asked->step_us);
-        json_add_int(&out, "size", buckets[i].size);
-        json_add_int(&out, "entered", buckets[i].entered);
-        json_add_int(&out, "left", buckets[i].left);
-        json_close(&out, '}');
+    for (int64_t at_us = frame->from_us; at_us < frame->to_us; at_us += frame->step_us) {
+        int64_t end_us = at_us + frame->step_us;
+
+        walk_to(&walk, at_us, end_us < frame->to_us ? end_us : frame->to_us);
+        put_bucket(&out, frame, &walk, at_us);
     }
     json_close(&out, ']');
-    json_add_int(&out, "step_ms", asked->step_us / US_PER_MS);
+    json_add_int(&out, "step_ms", frame->step_us / US_PER_MS);
+    json_add_null(&out, "next");
+    json_add_null(&out, "next_cursor");
     json_close(&out, '}');
     return answer_json(c, 200, &text);
 }
 
 enum handled api_segment_history(struct call *c)
 {
-    AUTO_DB_ROWS struct db_rows segment = DB_ROWS_INIT, rows = DB_ROWS_INIT;
-    struct bucket *buckets AUTO_FREE = NULL;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    struct frame frame;
     struct history_query query = {.key = call_param(c, 0)};
-    enum db_status status = db_segment_read(c->db, query.key, &segment);
-    struct span_asked asked;
-    struct segment_row row;
-    size_t n;
+    enum db_status status;
 
-    if (status != DB_OK)
-        return answer_status(c, status);
-    row = db_segment_row(&segment, 0);
-    if (!read_span(c, &row, &asked))
+    if (!read_frame(c, &frame))
         return HANDLED_ANSWERED;
-    query.from_us = asked.from_us;
-    query.step_us = asked.step_us;
-    status = db_history_read(c->db, &query, &segment, &rows);
-    if (status != DB_OK)
-        return answer_status(c, status);
-    n = (size_t)((asked.to_us - asked.from_us - 1) / asked.step_us + 1);
-    buckets = mem_zalloc(n * sizeof *buckets);
-    reckon(buckets, n, &rows, db_segment_row(&segment, 0).size);
-    return answer_history(c, &asked, buckets, n);
+    query.from_us = frame.from_us;
+    query.to_us = frame.to_us;
+    status = db_history_read(c->db, &query, &frame.live_us, &rows);
+    return status == DB_OK ? answer_history(c, &frame, &rows) : answer_status(c, status);
 }

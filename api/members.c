@@ -10,7 +10,7 @@
 #include "api/page.h"
 #include "api/person.h"
 #include "api/segment_json.h"
-#include "db/history.h"
+#include "db/feed.h"
 #include "server/base/alloc.h"
 
 enum { TRAITS_MAX = 20 };

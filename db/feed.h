@@ -3,6 +3,8 @@
 
 #include "db/conn.h"
 
+enum { FEED_KEEP_DAYS = 30 }; /* what the feed keeps at least; the worker prunes what is older */
+
 struct feed_query {
     const char *segment; /* key of a segment, also one deleted since; NULL: all */
     int64_t after;       /* seq; -1: from the oldest kept */

@@ -32,8 +32,9 @@ DB_STATEMENT(history_mark, "", "UPDATE segment_size_mark SET seq = greatest(seq,
     " sum(entered), sum(left_count), (array_agg(computed ORDER BY at DESC))[1]"                                                            \
     " FROM (SELECT *, date_trunc($2, at) AS period FROM segment_size WHERE grain = $1 AND at < $3) old GROUP BY 1, 2"                      \
     " ON CONFLICT (segment_id, at) DO UPDATE SET grain = excluded.grain, size = excluded.size, identified = excluded.identified,"          \
-    " entered = CASE WHEN z.grain = excluded.grain THEN z.entered + excluded.entered ELSE excluded.entered END,"                           \
-    " left_count = CASE WHEN z.grain = excluded.grain THEN z.left_count + excluded.left_count ELSE excluded.left_count END,"               \
+    " entered = CASE WHEN z.grain = excluded.grain THEN coalesce(z.entered + excluded.entered, z.entered, excluded.entered)"               \
+    " ELSE excluded.entered END, left_count = CASE WHEN z.grain = excluded.grain"                                                          \
+    " THEN coalesce(z.left_count + excluded.left_count, z.left_count, excluded.left_count) ELSE excluded.left_count END,"                  \
     " computed = excluded.computed"
 DB_STATEMENT(history_fold, "itz", FOLD_TO);
 DB_STATEMENT(history_folded, "iz", "DELETE FROM segment_size WHERE grain = $1 AND at < $2");

@@ -6,7 +6,6 @@
 #include <endian.h>
 #include <string.h>
 
-#include "db/evaluate.h"
 #include "db/membership.h"
 #include "db/others.h"
 
@@ -30,7 +29,8 @@ static void run_release(struct run *run)
 {
     db_query_close(run->db, run->plans, &run->count);
     db_query_close(run->db, run->plans, &run->members);
-    db_plans_free(run->plans);
+    if (!run->preview->plans)
+        db_plans_free(run->plans);
     db_others_release(&run->others);
     for (size_t i = 0; i < ARRAY_LEN(run->sqls); i++)
         sql_release(&run->sqls[i]);
@@ -170,7 +170,7 @@ enum db_status db_preview(struct db *db, const struct db_preview *preview, struc
     CLEANUP(run_release)
     struct run run = {.db = db,
                       .preview = preview,
-                      .plans = db_plans_new(),
+                      .plans = preview->plans ? preview->plans : db_plans_new(),
                       .others = DB_OTHERS_INIT(db),
                       .count = DB_QUERY_INIT,
                       .members = DB_QUERY_INIT};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "db/conn.h"
+#include "db/evaluate.h"
 #include "segment/segment.h"
 #include "server/base/err.h"
 
@@ -12,8 +13,9 @@ struct db_preview {
     const struct segment *segment; /* checked: api/definition.h */
     int64_t as_of_us;              /* INSTANT_NONE: now */
     int64_t budget_us;
-    struct id start; /* where the sample begins: a hash of the definition, so that the same question gives the same sample */
-    size_t sample;   /* members to give */
+    struct id start;        /* where the sample begins: a hash of the definition, so that the same question gives the same sample */
+    struct db_plans *plans; /* those of the connection, where it has some already; NULL: the preview's own */
+    size_t sample;          /* members to give */
     void (*member)(void *context, const char *user_id, const char *anonymous_id); /* for each of those */
     void *context;
 };

@@ -20,6 +20,7 @@
 #include "server/base/log.h"
 #include "server/build.h"
 #include "server/dates.h"
+#include "server/history.h"
 #include "server/roster.h"
 #include "server/tick.h"
 
@@ -50,6 +51,7 @@ struct worker {
     struct roster roster;
     struct tick tick;
     struct build build;
+    struct history history;
     int64_t epoch;
     bool leads;
     bool woken;
@@ -63,6 +65,7 @@ struct worker {
     int64_t look_us;     /* versions were looked for, */
     int64_t chores_us;   /* chores were done, */
     int64_t audit_us;    /* something was audited, */
+    int64_t history_us;  /* a day of history was computed, */
     int64_t clock_us;    /* the database's clock was measured */
 };
 
@@ -136,6 +139,7 @@ static enum db_status take_lead(struct worker *worker)
     worker->leads = true;
     tick_init(&worker->tick, worker->db, &worker->roster, worker->epoch);
     build_init(&worker->build, worker->db, &worker->roster, worker->epoch);
+    history_init(&worker->history, worker->db, &worker->roster, worker->epoch);
     worker->tick_us = worker->look_us = worker->chores_us = 0;
     worker->woken = worker->wants_look = true;
     pthread_mutex_lock(&worker->mtx);
@@ -309,6 +313,8 @@ static enum db_status do_chores(struct worker *worker)
     if (status == DB_OK && chores.sweep)
         status = in_frame(worker, sweep);
     if (status == DB_OK)
+        status = history_chore(&worker->history);
+    if (status == DB_OK)
         status = prune_feed(worker);
     if (status == DB_OK && passed(worker->clock_us, 60 * 1000)) {
         worker->clock_us = clock_mono_us();
@@ -401,6 +407,12 @@ static enum db_status audit_once(struct worker *worker)
     return status;
 }
 
+static enum db_status history_once(struct worker *worker)
+{
+    worker->history_us = clock_mono_us();
+    return history_step(&worker->history, worker->tick.differ.as_of_us);
+}
+
 static bool tick_is_due(const struct worker *worker)
 {
     bool wanted = worker->woken || worker->more || worker->swap || passed(worker->tick_us, IDLE_MS);
@@ -436,6 +448,8 @@ static enum db_status step(struct worker *worker)
         return status;
     if (worker->building && !worker->tick.catching_up)
         return build_once(worker);
+    if (history_wants(&worker->history) && !tick_is_due(worker) && (!worker->woken || passed(worker->history_us, IDLE_MS)))
+        return history_once(worker);
     if (!ticked && !worker->woken && wants_audit)
         return audit_once(worker);
     if (!worker->more && !worker->swap) {

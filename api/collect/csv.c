@@ -1,5 +1,6 @@
-/* CSV as spreadsheets write it. The one idea: a field is never longer than its text, so it is unquoted where it stands and given as a span; nothing is allocated. What
- * is not quoted is taken as it is, spaces and quotes within it too. What a column means is not known here. */
+/* CSV as spreadsheets write it. The one idea: a field is never longer than its text, so it is unquoted where it stands and
+ * given as a span; nothing is allocated. What is not quoted is taken as it is, spaces and quotes within it too.
+ * What a column means is not known here. */
 #include "api/collect/csv.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
-/* From a file to people. The one idea: a row is good or told, with its line: nothing is dropped in silence, and a bad row harms no other. A person that is named
- * twice is there once, so who counts members counts people. Whether such people exist, and what becomes of them, is not decided here. */
+/* From a file to people. The one idea: a row is good or told, with its line: nothing is dropped in silence, and a bad row
+ * harms no other. A person that is named twice is there once, so who counts them counts people.
+ * Whether such people exist, and what becomes of them, is not decided here. */
 #include "api/collect/upload.h"
 
 #include <stdlib.h>

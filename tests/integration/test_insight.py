@@ -1,4 +1,4 @@
-"""What explains members: why, diff, history and members at a past instant."""
+"""What explains members: why, diff and members at a past instant."""
 import time
 
 import pytest
@@ -87,7 +87,7 @@ def test_diff_checks_as_a_save_does(house, shop):
 # The past
 
 
-def test_members_at_and_history(house):
+def test_members_at(house):
     house.segment("past", {"event": "Past", "eq": 1})
     house.send(*[{"type": "track", "userId": f"p{n}", "event": "Past"} for n in range(6)])
     house.caught_up()
@@ -108,21 +108,8 @@ def test_members_at_and_history(house):
     assert sorted(seen) == [f"p{n}" for n in range(6)]
     answer = house.api.get(f"/v1/segments/past/members?at={then}", headers={"Accept": "application/x-ndjson"})
     assert len(answer.lines) == 6 and answer.headers["cohortd-as-of"] == then
-    steps = house.api.get("/v1/segments/past/history?step=1s").json["data"]
-    assert sum(step["entered"] for step in steps) == 7 and sum(step["left"] for step in steps) == 2
-    assert steps[-1]["size"] == 5
-    size = 0
-    for step in steps:
-        size += step["entered"] - step["left"]
-        assert step["size"] == size
 
 
 @pytest.mark.parametrize("at, status", [("2020-01-01", 422), ("2999-01-01", 422), ("x", 400), ("", 400)])
 def test_no_members_of_a_time_that_is_not_known(house, shop, at, status):
     assert house.api.get(f"/v1/segments/insight/members?at={at}").status == status
-
-
-@pytest.mark.parametrize("query", ["step=x", "step=1s&from=2999-01-01", "from=x", "to=2020-01-01", "step=0s"])
-def test_bad_history(house, shop, query):
-    assert house.api.get(f"/v1/segments/insight/history?{query}").status == 400
-    assert house.api.get("/v1/segments/insight/history?from=2020-01-01").code == "out_of_history"

@@ -1,0 +1,186 @@
+/* History: the feed counted, folded into hours and days, and the past of a rule computed. */
+#include "server/history.h"
+
+#include "db/history.h"
+#include "tests/unit/run.h"
+#include "tests/unit/server/world.h"
+
+#define DAY 86400
+
+static struct history history;
+
+static void note(void)
+{
+    history.noted_us = 0;
+    ck_assert_int_eq(history_chore(&history), DB_OK);
+}
+
+static void begin(void)
+{
+    world_begin();
+    history_init(&history, world.db, &world.roster, world.epoch);
+    history.folded_us = clock_mono_us();
+}
+
+/* Rows as MINUTE:SIZE:IDENTIFIED:+ENTERED:-LEFT, minutes since T0's. */
+static void expect_rows(const char *table, const char *key, const char *expected)
+{
+    AUTO_BUF struct buf sql = BUF_INIT(2000);
+
+    buf_addf(
+        &sql,
+        "SELECT coalesce(string_agg((extract(epoch FROM at)::bigint / 60 - 1790000000 / 60) || ':' || size || ':' ||"
+        " coalesce(identified::text, '') || ':+' || coalesce(entered::text, '') || ':-' || coalesce(left_count::text, ''), ' ' ORDER BY at),"
+        " '') FROM %s JOIN segment s USING (segment_id) WHERE s.key = '%s'",
+        table, key);
+    expect_text(buf_text(&sql), expected);
+}
+
+START_TEST(the_feed_is_counted)
+{
+    begin();
+    segment("late", "{\"event\":\"Order Completed\",\"window\":{\"last\":\"90s\"}}");
+    settle_at(0);
+    TELL(2, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.anonymous = "x", .event = "Order Completed", .at = 1});
+    tick_at(2);
+    expect_rows("segment_size_news", "late", "0:2:1:+2:-0");
+    TELL(1, 0, {.user = "bob", .event = "Order Completed", .at = 62});
+    tick_at(63);
+    expect_rows("segment_size_news", "late", "0:2:1:+2:-0 1:3:2:+1:-0");
+    note();
+    expect_rows("segment_size_news", "late", "");
+    expect_rows("segment_size", "late", "0:2:1:+2:-0 1:3:2:+1:-0");
+    tick_at(95);
+    TELL(1, 0, {.user = "eve", .event = "Order Completed", .at = 96});
+    tick_at(97);
+    expect_rows("segment_size_news", "late", "1:2:2:+1:-2");
+    note();
+    note();
+    expect_rows("segment_size", "late", "0:2:1:+2:-0 1:2:2:+2:-2");
+    world_end();
+}
+END_TEST
+
+START_TEST(a_new_definition_is_counted_too)
+{
+    begin();
+    segment("bought", BOUGHT);
+    TELL(2, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.user = "bob", .event = "Page Viewed", .at = 1});
+    settle_at(2);
+    segment("bought", NOT_BOUGHT);
+    settle_at(130);
+    note();
+    expect_rows("segment_size", "bought", "0:1:1:+1:-0 2:1:1:+1:-1");
+    store_run("UPDATE segment SET deleted_at = now()");
+    history.folded_us = clock_mono_us() - 7200 * US_PER_S;
+    store_run("DELETE FROM segment_version");
+    store_run("DELETE FROM segment");
+    note();
+    ck_assert_int_eq(ask("SELECT count(*) FROM segment_size"), 0);
+    world_end();
+}
+END_TEST
+
+static void fold(void)
+{
+    struct db_frame frame;
+
+    ck_assert_int_eq(db_frame_begin(world.db, world.epoch, &frame), DB_OK);
+    ck_assert_int_eq(db_history_fold(world.db), DB_OK);
+    ck_assert_int_eq(db_commit(world.db), DB_OK);
+}
+
+#define OLD "date_trunc('day', now()) - interval '5 days' + "
+#define GRAINS                                                                                                                             \
+    "SELECT string_agg(grain || ' ' || to_char(at AT TIME ZONE 'UTC', 'HH24:MI') || ' ' || size || ' ' || coalesce(entered::text, '-')"    \
+    " || ' ' || coalesce(left_count::text, '-') || CASE WHEN computed THEN 'c' ELSE '' END, ', ' ORDER BY at) FROM segment_size"
+
+START_TEST(old_minutes_become_hours_and_days)
+{
+    begin();
+    segment("x", BOUGHT);
+    settle_at(0);
+    store_run("INSERT INTO segment_size (segment_id, at, size, identified, entered, left_count) VALUES"
+              " (1, " OLD "'10:00', 5, 5, 5, 0), (1, " OLD "'10:59', 6, 5, 2, 1), (1, " OLD "'11:30', 7, 5, 1, 0)");
+    store_run("INSERT INTO segment_size (segment_id, at, size, computed) VALUES (1, " OLD "'09:59', 4, true)");
+    fold();
+    expect_text(GRAINS, "1 09:00 4 - -c, 1 10:00 6 7 1, 1 11:00 7 1 0");
+    fold();
+    expect_text(GRAINS, "1 09:00 4 - -c, 1 10:00 6 7 1, 1 11:00 7 1 0");
+    store_run("INSERT INTO segment_size (segment_id, at, size, identified, entered, left_count) VALUES (1, " OLD "'10:20', 9, 5, 3, 0)");
+    fold();
+    expect_text(GRAINS, "1 09:00 4 - -c, 1 10:00 9 10 1, 1 11:00 7 1 0");
+    store_run("UPDATE segment_size SET at = at - interval '100 days'");
+    fold();
+    expect_text(GRAINS, "2 00:00 7 11 1");
+    world_end();
+}
+END_TEST
+
+/* Its size at the ends of days, newest first, up to 31 days back. */
+static char *past(void)
+{
+    return ask_text("SELECT string_agg(size::text, ' ' ORDER BY at DESC) FROM segment_size WHERE computed");
+}
+
+START_TEST(the_past_is_computed)
+{
+    char *sizes;
+
+    begin();
+    TELL(3, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.user = "bob", .event = "Order Completed", .at = 1},
+         {.user = "eve", .event = "Order Completed", .at = 5 * DAY});
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 8 * DAY});
+    segment("week", "{\"event\":\"Order Completed\",\"window\":{\"last\":\"7d\"}}");
+    segment("same", "{\"segment\":\"week\"}");
+    settle_at(10 * DAY);
+    for (int i = 0; i < 2; i++) {
+        note();
+        ck_assert(history_wants(&history));
+        for (int k = 0; k < HISTORY_DAYS; k++)
+            ck_assert_int_eq(history_step(&history, T0 + 10 * DAY * US_PER_S), DB_OK);
+        ck_assert(!history_wants(&history));
+    }
+    /* T0 is 13:33, so the first midnight is half a day after it. */
+    sizes = ask_text("SELECT string_agg(size::text, ' ' ORDER BY at DESC) FROM segment_size JOIN segment USING (segment_id)"
+                     " WHERE computed AND key = 'week'");
+    ck_assert_str_eq(sizes, "2 2 1 3 3 2 2 2 2 2 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0");
+    free(sizes);
+    ck_assert_int_eq(
+        ask("SELECT count(*) FROM segment_size a JOIN segment_size b USING (at, size) WHERE a.computed AND b.computed AND a.segment_id < b.segment_id"),
+        30);
+    expect_text("SELECT to_char(max(at) AT TIME ZONE 'UTC', 'HH24:MI') FROM segment_size WHERE computed", "23:59");
+    note();
+    ck_assert(!history_wants(&history));
+    ck_assert_int_eq(ask("SELECT count(*) FROM segment WHERE backfilled_at IS NULL"), 0);
+    world_end();
+}
+END_TEST
+
+START_TEST(a_past_that_takes_too_long_is_left_out)
+{
+    char *sizes;
+
+    begin();
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
+    segment("bought", BOUGHT);
+    settle_at(2);
+    note();
+    store_run("CREATE OR REPLACE FUNCTION slow() RETURNS timestamptz LANGUAGE sql AS 'SELECT pg_sleep(3); SELECT now()'");
+    store_run("ALTER TABLE retention RENAME TO kept; CREATE VIEW retention AS SELECT one, CASE WHEN slow() < now() THEN floor_at ELSE"
+              " floor_at END AS floor_at FROM kept");
+    ck_assert_int_eq(history_step(&history, T0 + DAY * US_PER_S), DB_OK);
+    store_run("DROP VIEW retention; ALTER TABLE kept RENAME TO retention");
+    ck_assert_int_eq(history_step(&history, T0 + DAY * US_PER_S), DB_OK);
+    ck_assert(!history_wants(&history));
+    sizes = past();
+    ck_assert_str_eq(sizes, "(null)");
+    free(sizes);
+    tick_at(3); /* the time-out did not stay */
+    ck_assert_int_eq(db_run_sql(world.db, "SELECT pg_sleep(1.2)", NULL, NULL), DB_OK);
+    world_end();
+}
+END_TEST
+
+RUN_TESTS("history", the_feed_is_counted, a_new_definition_is_counted_too, old_minutes_become_hours_and_days, the_past_is_computed,
+          a_past_that_takes_too_long_is_left_out)
