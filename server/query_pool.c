@@ -133,6 +133,7 @@ static void *run_thread(void *context)
     struct query_thread *thread = context;
     struct work *work;
 
+    (void)reach(thread); /* so that the first query does not wait for it */
     while ((work = take(thread->pool, thread->lane)) != NULL)
         work->run(work, reach(thread));
     return NULL;
