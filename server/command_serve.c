@@ -64,10 +64,24 @@ static void print_start(const struct config *config, unsigned port, const struct
     (void)fflush(stdout);
 }
 
-static int serve(const struct config *config, const struct database *database)
+/* Everything runs: until a signal comes. The keys are made last, when they are sure to be shown. */
+static int run(const struct config *config, const char *url, const struct app *app)
 {
     struct first_keys keys = {.made = false};
+
+    log_info("serving", LOG_FIELD("listen", LOG_TEXT(config->listen)), LOG_FIELD("port", LOG_INT(app_port(app))), );
+    if (!make_first_keys(url, &keys))
+        return 1;
+    print_start(config, app_port(app), &keys);
+    (void)wait_for_signal(-1);
+    log_info("stopping", );
+    return 0;
+}
+
+static int serve(const struct config *config, const struct database *database)
+{
     struct app *app;
+    int status;
 
     switch (database_prepare(database)) {
     case PREPARE_STOPPED:
@@ -77,18 +91,13 @@ static int serve(const struct config *config, const struct database *database)
     case PREPARED:
         break;
     }
-    if (!make_first_keys(database_url(database), &keys))
-        return 1;
     app = app_start(config, database_url(database));
     if (!app)
         return 1;
-    log_info("serving", LOG_FIELD("listen", LOG_TEXT(config->listen)), LOG_FIELD("port", LOG_INT(app_port(app))), );
-    print_start(config, app_port(app), &keys);
-    (void)wait_for_signal(-1);
-    log_info("stopping", );
+    status = run(config, database_url(database), app);
     app_stop(app);
     log_info("stopped", );
-    return 0;
+    return status;
 }
 
 int command_serve(const struct config *config)

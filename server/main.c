@@ -44,7 +44,8 @@ static void print_usage(FILE *out)
 
 static void print_help(const struct command *command)
 {
-    printf("usage: cohortd %s %s\n\n%s\n\n", command->name, command->arguments, command->summary);
+    printf("usage: cohortd %s %s%s[--SETTING VALUE]…\n\n%s\n\n", command->name, command->arguments, *command->arguments ? " " : "",
+           command->summary);
     config_print(command->settings, stdout);
 }
 
