@@ -35,9 +35,10 @@ DB_STATEMENT(list_resolve, "l",
              "SELECT coalesce(array_agg(DISTINCT p.profile_id ORDER BY p.profile_id) FILTER (WHERE p.profile_id IS NOT NULL), '{}'),"
              " count(*) FILTER (WHERE p.profile_id IS NULL) FROM list_op o CROSS JOIN LATERAL unnest(o.people) AS r (raw_id)"
              " LEFT JOIN identity i ON i.raw_id = r.raw_id LEFT JOIN profile p ON p.profile_id = i.profile_id WHERE o.op_id = $1");
+/* OFFSET 0: looked up one by one. A join would read all members of the list for each piece. */
 DB_STATEMENT(list_ask, "iUb",
              "SELECT p.profile_id, p.user_id, p.anonymous_id FROM unnest($2::uuid[]) AS d (profile_id) JOIN profile p USING (profile_id)"
-             " LEFT JOIN membership m ON m.version_id = $1 AND m.profile_id = d.profile_id WHERE (m.profile_id IS NOT NULL) = $3"
+             " WHERE EXISTS (SELECT FROM membership m WHERE m.version_id = $1 AND m.profile_id = d.profile_id OFFSET 0) = $3"
              " ORDER BY p.profile_id");
 DB_STATEMENT(list_members, "iul",
              "SELECT profile_id FROM membership WHERE version_id = $1 AND profile_id > $2 ORDER BY profile_id LIMIT $3");
@@ -64,7 +65,8 @@ static void put_locks(const struct person *people, size_t n, struct db_args *arg
     db_array_end(args);
 }
 
-/* One transaction in one round trip: the second statement has a snapshot of its own, taken after the locks. */
+/* One transaction in one round trip: the second statement has a snapshot of its own, taken after the locks. Its plan must not be one for the many people of
+ * the tables, but for the few that are asked for. */
 static enum db_status make_people(struct db *db, const struct person *people, size_t n, bool users)
 {
     AUTO_DB_ARGS struct db_args locks = DB_ARGS_INIT, args = DB_ARGS_INIT;
@@ -81,11 +83,13 @@ static enum db_status make_people(struct db *db, const struct person *people, si
     db_array_end(&args);
     db_arg_bool(&args, users);
     db_send_sql(db, "BEGIN", NULL);
+    db_send_sql(db, "SET LOCAL plan_cache_mode = force_generic_plan", NULL);
+    db_send_sql(db, "SET LOCAL enable_seqscan = off", NULL);
     db_send(db, &list_lock, &locks);
     db_send(db, &list_people, &args);
     db_send_sql(db, "COMMIT", NULL);
     db_sync(db);
-    status = db_receive_rest(db, 4);
+    status = db_receive_rest(db, 6);
     if (status != DB_OK)
         db_rollback(db);
     return status;
