@@ -1,10 +1,12 @@
 """Lists: members by hand and by file, merges, segments that refer to a list, and that an answer comes only when all of it is true."""
 import json
 import threading
+import types
 
 import pytest
 
-from support.client import bearer, quoted
+from support.client import Client, bearer, quoted
+from support.server import Server
 
 
 def make_list(house, key):
@@ -223,6 +225,21 @@ def test_edits_at_once(house):
     assert not failures
     assert now_members(house, "race") == {f"w{worker}-{i}" for worker in range(8) for i in range(0, 20, 2)}
     assert house.api.get("/v1/segments/race").json["size"] == 80
+
+
+def test_a_process_that_does_not_lead(house):
+    """Its edits are applied by the leader, and it hears of that."""
+    path = make_list(house, "far")
+    other = Server(house.connect_url())
+    try:
+        client = Client(other.address, bearer(house.admin_key))
+        for i in range(20):
+            assert client.request("PUT", f"{path}/far-{i}").status == 200
+            assert client.get(f"{path}/far-{i}").status == 200
+        assert upload(types.SimpleNamespace(api=client), path, [{"user_id": "far-1"}], mode="replace").json["removed"] == 19
+        assert now_members(house, "far") == {"far-1"}
+    finally:
+        assert other.stop() == 0
 
 
 def test_deleted_lists_are_cleared(house):
