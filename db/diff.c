@@ -1,5 +1,6 @@
-/* Trying a changed definition. The one idea: the head that verifies members (those whose stored membership differs from the answer) answers this question, too,
- * when it is compiled from another definition; it goes over the ids in slices, so that only a slice's differences are in memory. Reads only. */
+/* Trying a changed definition. The one idea: the head that verifies members (those whose stored membership differs from the answer) answers this
+ * question, too, when it is compiled from another definition; it goes over the ids in slices, so that only a slice's differences are in memory. Reads
+ * only. */
 #include "db/diff.h"
 
 #include <string.h>
