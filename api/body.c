@@ -108,7 +108,7 @@ bool body_read(struct json body, const struct body_field *fields, size_t n, stru
         point(pointer, sizeof pointer, key);
         if (!field)
             return err_set(err, "unknown_member", pointer, "there is no such member");
-        return err_set(err, "bad_type", pointer, "%s", types_text(field->types));
+        return err_set(err, "wrong_type", pointer, "%s", types_text(field->types));
     }
     return true;
 }

@@ -25,7 +25,7 @@ struct body_field {
     struct json *into; /* the value; JSON_T_NONE when it is not there */
 };
 
-/* Reads the members of an object into fields; false with err "unknown_member" or "bad_type". */
+/* Reads the members of an object into fields; false with err "unknown_member" or "wrong_type". */
 bool body_read(struct json body, const struct body_field *fields, size_t n, struct err *err) MUST_CHECK;
 
 /* A text of low to high characters without control characters: malloc'd, the caller's; NULL with err "bad_value" otherwise. */

@@ -50,13 +50,13 @@ START_TEST(test_members)
         {"{\"colour\":1}", "unknown_member /colour"},
         {"{\"a/b~c\":1}", "unknown_member /a~1b~0c"},
         {"{\"\":1}", "unknown_member /"},
-        {"{\"name\":5}", "bad_type /name"},
-        {"{\"flag\":null}", "bad_type /flag"},
-        {"{\"n\":1.5}", "bad_type /n"},
-        {"{\"n\":99999999999999999999}", "bad_type /n"},
-        {"{\"tags\":[\"a\",1]}", "bad_type /tags"},
-        {"{\"tags\":\"a\"}", "bad_type /tags"},
-        {"{\"object\":[]}", "bad_type /object"},
+        {"{\"name\":5}", "wrong_type /name"},
+        {"{\"flag\":null}", "wrong_type /flag"},
+        {"{\"n\":1.5}", "wrong_type /n"},
+        {"{\"n\":99999999999999999999}", "wrong_type /n"},
+        {"{\"tags\":[\"a\",1]}", "wrong_type /tags"},
+        {"{\"tags\":\"a\"}", "wrong_type /tags"},
+        {"{\"object\":[]}", "wrong_type /object"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
