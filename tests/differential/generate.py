@@ -20,6 +20,13 @@ PATHS = [
     "n", "n", "s", "s", "d", "l", "l[]", "o.n", "o.s", "items[].price", "items[].name", "items[].tags[]", "missing", r"k\.e y", r"b\[\]",
     "nest[].in[].n",
 ]
+COMMON_TEXTS = ["red", "Red", "RED", "blue", "жук", "ЖУК", "5"]
+# paths at which an operator of a kind often finds what it is about: from the root, and from an array element inside `has`
+SUITED = {
+    "number": ["n", "n", "n", "l[]", "o.n", "items[].price", "nest[].in[].n"], "text": ["s", "s", "s", "o.s", "items[].name", "items[].tags[]", "l[]"],
+    "date": ["d"], "any": PATHS,
+}
+SUITED_INSIDE = {"number": ["price", "in[].n"], "text": ["name", "tags[]"], "date": ["x"], "any": ["name", "price", "tags[]", "x", "in[].n"]}
 PLAIN_PATHS = [path for path in PATHS if "[]" not in path.replace(r"\[\]", "")]
 LASTS = ["2s", "5s", "30s", "10m", "1h", "1d", "24h", "7d", "2w", "30d", "90d", "365d", "3650d"]
 CALENDAR = ["today", "yesterday"] + [f"{which}_{unit}" for which in ("this", "last") for unit in ("week", "month", "quarter", "year")]
@@ -49,6 +56,8 @@ class Generator:
     def __init__(self, seed, now):
         self.random = random.Random(seed)
         self.now = now
+        self.moments = []
+        self.moments = [self.past() for _ in range(6)]  # that several events share
 
     def one(self, *choices):
         return self.random.choice(choices)
@@ -64,6 +73,8 @@ class Generator:
     def past(self):
         """An instant before now (rarely after), often the same as others, often near the end of a window."""
         r = self.random
+        if self.moments and self.chance(0.35):
+            return self.of(self.moments)
         back = self.of(
             [r.randint(0, 8) * SECOND, r.randint(0, 90) * SECOND, r.randint(0, 48) * 1800 * SECOND, r.randint(0, 60) * DAY // 2, r.randint(0, 400) * DAY]
         )
@@ -74,6 +85,8 @@ class Generator:
         near = self.now + self.of([r.randint(-10, 10) * SECOND, r.randint(-400, 400) * DAY, r.randint(-48, 48) * 3600 * SECOND])
         if self.chance(0.3):
             return iso(near)[:10]
+        if self.chance(0.3):  # a birthday of about now
+            return f"{self.of([1984, 1990, 2030])}{iso(self.now + r.randint(-4, 10) * DAY)[4:10]}"
         return self.one(iso(near), iso(near, 1), iso(near, 3), iso(near)[:10], "1984-02-29", "2026-02-30", "soon", "1990-12-31T23:30:00")
 
     def value(self, depth=1):
@@ -83,8 +96,11 @@ class Generator:
         if kind <= 4:
             return self.of(NUMERIC_LOOKING)
         if kind <= 8 or depth == 0:
-            return self.of(TEXTS)
+            return self.text()
         return self.one(True, False, None, [], {}, [literal("1")], {"x": "red"}, self.date_text())
+
+    def text(self):
+        return self.of(COMMON_TEXTS) if self.chance(0.7) else self.of(TEXTS)
 
     def document(self):
         """Properties or traits that the paths above often lead into."""
@@ -92,8 +108,8 @@ class Generator:
         if self.chance(0.8):
             made["n"] = literal(self.of(NUMBERS)) if self.chance(0.7) else self.value()
         if self.chance(0.8):
-            made["s"] = self.of(TEXTS) if self.chance(0.8) else self.value()
-        if self.chance(0.4):
+            made["s"] = self.text() if self.chance(0.85) else self.value()
+        if self.chance(0.6):
             made["d"] = self.date_text()
         if self.chance(0.4):
             made["l"] = [self.value() for _ in range(self.random.randint(0, 3))] if self.chance(0.85) else self.value()
@@ -114,35 +130,39 @@ class Generator:
     def item(self):
         if self.chance(0.15):
             return self.value()
-        return {"name": self.of(TEXTS), "price": literal(self.of(NUMBERS)), "tags": [self.of(TEXTS[:6]), None][: self.random.randint(0, 2)]}
+        return {"name": self.text(), "price": literal(self.of(NUMBERS)), "tags": [self.of(TEXTS[:6]), None][: self.random.randint(0, 2)]}
 
     # Operators
 
-    def operators(self, dates=False):
-        """One or two operators of a leaf; dates: those of a person's trait too."""
-        kinds = ["eq", "neq", "in", "nin", "number", "number", "between", "text", "text", "exists", "instant"]
-        chosen = self.operator(self.of(kinds + ["relative", "relative", "anniversary"] * dates))
+    def leaf(self, key, dates=False, suited=SUITED):
+        """{key: path, operators}; dates: those of a person's trait too."""
+        kinds = ["same number", "number", "number", "between", "same text", "same text", "like", "like", "exists", "instant"]
+        kind = self.of(kinds + ["relative", "relative", "anniversary", "anniversary"] * dates)
+        about = {"same number": "number", "number": "number", "between": "number", "same text": "text", "like": "text", "exists": "any"}.get(kind, "date")
+        path = self.of(suited[about] if self.chance(0.8) else suited["any"])
+        made = self.operator(kind)
         if self.chance(0.15):
-            chosen = {**self.operator(self.of(kinds)), **chosen}
-        texts = [op for op in chosen if op in TEXT_OPERATORS or op in ("eq", "neq", "in", "nin")]
-        operands = [item for op in texts for item in (chosen[op] if isinstance(chosen[op], list) else [chosen[op]])]
-        if len(texts) == len(chosen) and all(isinstance(item, str) for item in operands) and self.chance(0.4):
-            chosen["ignore_case"] = True
-        return chosen
+            made = {**self.operator(self.of(kinds)), **made}
+        operands = [item for operand in made.values() for item in (operand if isinstance(operand, list) else [operand])]
+        texts = all(op in TEXT_OPERATORS or op in ("eq", "neq", "in", "nin") for op in made) and all(isinstance(item, str) for item in operands)
+        if texts and self.chance(0.5):
+            made["ignore_case"] = True
+        return {key: path, **made}
 
     def operator(self, kind):
-        scalar = lambda: self.one(literal(self.of(NUMBERS)), self.of(TEXTS), self.of(TEXTS), self.one(True, False))  # noqa: E731
-        if kind in ("eq", "neq"):
-            return {kind: scalar()}
-        if kind in ("in", "nin"):
-            return {kind: [scalar() for _ in range(self.random.randint(1, 3))]}
+        if kind.startswith("same"):
+            scalar = lambda: literal(self.of(NUMBERS)) if kind == "same number" else self.text()  # noqa: E731
+            if self.chance(0.15):
+                scalar = lambda: self.one(literal(self.of(NUMBERS)), self.text(), True, False)  # noqa: E731
+            op = self.one("eq", "neq", "in", "nin")
+            return {op: scalar() if op in ("eq", "neq") else [scalar() for _ in range(self.random.randint(1, 3))]}
         if kind == "number":
             return {self.one("gt", "gte", "lt", "lte"): literal(self.of(NUMBERS))}
         if kind == "between":
             return {"between": self.one([literal("0"), literal("5")], [literal("5"), literal("100.0")], [literal("-7.5"), literal("19.99")])}
-        if kind == "text":
+        if kind == "like":
             op = self.of(TEXT_OPERATORS)
-            return {op: self.of(PATTERNS) if op == "matches" else self.of([text for text in TEXTS if text] + ["r", "e", "1", "0", "ß"])}
+            return {op: self.of(PATTERNS) if op == "matches" else self.one(self.of([text for text in TEXTS if text]), "r", "R", "e", "ED", "1", "0", "ß", "Ж")}
         if kind == "exists":
             return {"exists": self.one(True, False)}
         if kind == "instant":
@@ -160,7 +180,7 @@ class Generator:
 
     def segment(self, keys=()):
         """{definition, timezone}; keys: segments it may refer to."""
-        return {"definition": self.condition(self.random.randint(0, 3), list(keys)), "timezone": self.of(ZONES)}
+        return {"definition": self.condition(self.one(0, 0, 0, 1, 2, 3), list(keys)), "timezone": self.of(ZONES)}
 
     def condition(self, depth, keys):
         kinds = ["event"] * 5 + ["sequence"] * 3 + ["trait"] * 3 + ["profile", "bucket"] + ["segment"] * (2 if keys else 0)
@@ -191,7 +211,7 @@ class Generator:
         return {"score": items, **self.comparators(["0", "1", "10", "12.5", "-3"])}
 
     def a_trait(self, _depth, _keys):
-        return {"trait": self.of(PATHS), **self.operators(dates=True)}
+        return self.leaf("trait", dates=True)
 
     def a_profile(self, _depth, _keys):
         which = self.one("first_seen", "last_seen", "identified")
@@ -218,22 +238,33 @@ class Generator:
     def event_names(self):
         return self.one(self.of(NAMES[:4]), self.of(NAMES[:4]), self.of(NAMES), "*", self.random.sample(NAMES, 2), "never seen")
 
-    def a_event(self, _depth, _keys):
-        made = {"event": self.event_names()}
+    def features(self, *features):
+        """Half the time just one of them, so that nothing else hides what it does; else each by its own chance. As a set of names."""
         if self.chance(0.5):
+            return {self.of([name for name, _ in features])}
+        return {name for name, share in features if self.chance(share)}
+
+    def a_event(self, _depth, _keys):
+        features = self.features(("where", 0.5), ("pick", 0.15), ("window", 0.6), ("measure", 0.7), ("comparator", 0.5))
+        made = {"event": self.common_name() if len(features) == 1 else self.event_names()}
+        if features & {"where", "pick"}:
             made["where"] = self.predicate(2)
-        if self.chance(0.15):
+        if "pick" in features:
             made["pick"] = self.one("first", "last")
-        if self.chance(0.6):
+        if "window" in features:
             made["window"] = self.window()
-        measure = self.one("none", "none", "count", "sum", "avg", "min", "max", "distinct", "days", "weeks", "months")
-        if measure in ("sum", "avg", "min", "max", "distinct"):
-            made["measure"] = {measure: self.of(PATHS)}
-            pool = ["0", "1", "2"] if measure == "distinct" else ["0", "5", "19.99", "100", "39.98", "-7.5", "0.4", "2.5"]
-            return {**made, **self.comparators(pool)}
-        if measure != "none":
+        if "measure" in features:
+            measure = self.one("count", "sum", "avg", "min", "max", "distinct", "days", "weeks", "months")
+            if measure in ("sum", "avg", "min", "max", "distinct"):
+                made["measure"] = {measure: self.of(SUITED["number"]) if self.chance(0.7) else self.of(PATHS)}
+                pool = ["1", "2", "3"] if measure == "distinct" else ["0", "5", "19.99", "100", "39.98", "-7.5", "0.4", "2.5"]
+                return {**made, **self.comparators(pool)}
             made["measure"] = measure
-        return {**made, **(self.comparators(["0", "1", "2", "3"]) if self.chance(0.7) else {})}
+            return {**made, **self.comparators(["1", "2", "3"])}
+        return {**made, **(self.comparators(["0", "1", "2", "3"]) if "comparator" in features else {})}
+
+    def common_name(self):
+        return self.one("A", "B", "A", "B", "*", ["A", "B"])
 
     def window(self):
         kind = self.random.randint(0, 9)
@@ -257,10 +288,10 @@ class Generator:
             parts = [self.predicate(depth - 1, inside) for _ in range(self.random.randint(1, 2))]
             return self.one({"all": parts}, {"any": parts}, {"not": parts[0]})
         if inside:
-            return {"property": self.one("name", "price", "tags[]", "x", "in[].n"), **self.operators()}
+            return self.leaf("property", suited=SUITED_INSIDE)
         kind = self.random.randint(0, 9)
         if kind == 0:
-            return {"context": self.one("campaign.source", "locale", "missing"), **self.operators()}
+            return {**self.leaf("context"), "context": self.one("campaign.source", "campaign.source", "locale", "missing")}
         if kind == 1:
             hour = self.chance(0.5)
             top = 23 if hour else 7
@@ -269,39 +300,46 @@ class Generator:
             return {"time": "hour" if hour else "weekday", **leaf}
         if kind <= 3:
             return {"property": self.one("items[]", "items[]", "nest[]", "l[]"), "has": self.predicate(1, inside=True)}
-        return {"property": self.of(PATHS), **self.operators()}
+        return self.leaf("property")
 
     def a_sequence(self, _depth, _keys):
-        steps, events = [], self.random.randint(1, 3)
-        for index in range(events):
-            if steps and self.chance(0.25):
-                steps.append(self.absent(last=False))
-            step = {"event": self.event_names()}
-            if index and self.chance(0.4):
+        features = self.features(
+            ("within", 0.4), ("same", 0.3), ("times", 0.2), ("where", 0.3), ("between", 0.25), ("last", 0.4), ("window", 0.5), ("span", 0.3)
+        )
+        names = self.common_name if len(features) == 1 else self.event_names
+        steps = []
+        for index in range(2 if len(features) == 1 else self.random.randint(1, 3)):
+            if index and "between" in features and self.chance(0.7):
+                steps.append(self.absent(names, features - {"for"}))
+            step = {"event": names()}
+            if index and "within" in features and self.chance(0.7):
                 step["within"] = self.of(LASTS)
-            if index and self.chance(0.3):
-                step["same"] = self.of(PLAIN_PATHS)
-            if self.chance(0.2):
-                step["times"] = 2
-            if self.chance(0.25):
+            if index and "same" in features and self.chance(0.7):
+                step["same"] = self.same()
+            if "times" in features and self.chance(0.6):
+                step["times"] = self.one(2, 2, 3)
+            if "where" in features and self.chance(0.6):
                 step["where"] = self.predicate(1)
             steps.append(step)
-        if self.chance(0.45):
-            steps.append(self.absent(last=True))
+        if "last" in features:
+            steps.append(self.absent(names, features | {"for"}))
         made = {"sequence": steps}
-        if self.chance(0.5):
+        if "window" in features:
             made["window"] = self.window()
-        if self.chance(0.3):
+        if "span" in features:
             made["span"] = self.of(LASTS)
         return made
 
-    def absent(self, last):
-        step = {"absent": self.event_names()}
-        if last and self.chance(0.6):
+    def same(self):
+        return self.one("s", "s", "n", "o.s", self.of(PLAIN_PATHS))
+
+    def absent(self, names, features):
+        step = {"absent": names()}
+        if "for" in features and self.chance(0.6):
             step["for"] = self.of(LASTS)
-        if self.chance(0.3):
-            step["same"] = self.of(PLAIN_PATHS)
-        if self.chance(0.25):
+        if "same" in features and self.chance(0.6):
+            step["same"] = self.same()
+        if "where" in features and self.chance(0.5):
             step["where"] = self.predicate(1)
         return step
 
@@ -333,7 +371,7 @@ class Generator:
             ids = {"userId": user, "anonymousId": anonymous}
         made.update(ids)
         if kind == "track":
-            made["event"] = self.of(NAMES[:4]) if self.chance(0.8) else self.of(NAMES)
+            made["event"] = self.of(["A", "A", "B", "B", "C", "Order Completed"]) if self.chance(0.85) else self.of(NAMES)
         if kind in ("page", "screen") and self.chance(0.5):
             made["name"] = self.of(TEXTS[:4])
         if kind == "identify":
