@@ -100,6 +100,11 @@ soak: ## N random segments (seed SEED) against the naive evaluator
 	@$(MAKE) --no-print-directory all
 	@COHORTD=$(abspath $(BUILD))/cohortd /usr/bin/python3 tests/differential/soak.py $(SEED) $(N)
 
+SAMPLE = 0
+mutants: ## break the language's rules one by one, or a SAMPLE (seed SEED) of them: a test must fail each time
+	@scripts/install run test
+	@tests/mutants/run --build $(BUILD) --sample $(SAMPLE) --seed $(SEED)
+
 FUZZ_SECONDS = 10
 fuzz: ## each fuzz target for FUZZ_SECONDS, under clang, ASan and UBSan
 	@$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined BUILD=$(BUILD)-fuzz fuzz-programs
@@ -141,5 +146,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all run test soak unit unit-programs fuzz fuzz-programs lint $(CHECKS) format bench image clean help
+.PHONY: all run test soak mutants unit unit-programs fuzz fuzz-programs lint $(CHECKS) format bench image clean help
 .DELETE_ON_ERROR:
