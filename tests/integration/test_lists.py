@@ -1,4 +1,5 @@
 """Lists: members by hand and by file, merges, segments that refer to a list, and that an answer comes only when all of it is true."""
+import http.client
 import json
 import threading
 import types
@@ -7,6 +8,7 @@ import pytest
 
 from support.client import Client, bearer, quoted
 from support.server import Server
+from support.wait import wait_for
 
 
 def make_list(house, key):
@@ -240,6 +242,39 @@ def test_a_process_that_does_not_lead(house):
         assert now_members(house, "far") == {"far-1"}
     finally:
         assert other.stop() == 0
+
+
+def test_killed_amid_edits(house):
+    """What was answered is there after kill -9; what was not may be; nothing stands in the feed twice."""
+    path = make_list(house, "killed")
+    answered, asked = set(), set()
+
+    def work(worker):
+        client = house.client(bearer(house.admin_key))
+        for i in range(10_000):
+            asked.add(f"k{worker}-{i}")
+            try:
+                if client.request("PUT", f"{path}/k{worker}-{i}").status == 200:
+                    answered.add(f"k{worker}-{i}")
+            except (OSError, http.client.HTTPException):
+                return
+
+    for _ in range(2):
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+        for thread in threads:
+            thread.start()
+        before = len(answered)
+        wait_for(lambda: len(answered) > before + 30, 20, "some edits")
+        house.server.kill()
+        for thread in threads:
+            thread.join()
+        house.server.start()
+        house.api.close()
+    house.caught_up()
+    wait_for(lambda: house.one("SELECT count(*) FROM list_op WHERE done_at IS NULL") == 0, 20, "edits that were left")
+    house.caught_up()
+    assert answered <= now_members(house, "killed") <= asked
+    assert {id for _, id in house.replayed()["killed"]} == now_members(house, "killed")
 
 
 def test_deleted_lists_are_cleared(house):
