@@ -3,12 +3,19 @@
  * host, and an open transaction could commit after a new leader's). The watermark is written by the transaction that makes it true. */
 #include "db/tick.h"
 
+#include "server/base/log.h"
+
 /* A locked row is a leader at work, however old its beat: one that waited for the lock would take the lead from every tick or slice that is slow. */
 DB_STATEMENT(
     worker_lead, "l",
     "UPDATE worker SET epoch = epoch + 1, beat = clock_timestamp() WHERE one = (SELECT one FROM worker WHERE epoch = $1"
     " OR beat < clock_timestamp() - interval '5 s' OR beat > clock_timestamp() + interval '5 s' FOR UPDATE SKIP LOCKED) RETURNING epoch");
 DB_STATEMENT(worker_resign, "l", "UPDATE worker SET beat = '-infinity' WHERE epoch = $1");
+/* PostgreSQL ends a transaction that idles, but not one that waits in the middle of a pipeline for a client that was stopped or cut off there. */
+DB_STATEMENT(worker_unblock, "",
+             "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
+             " AND application_name IN ('cohortd worker', 'cohortd writer', 'cohortd import') AND state = 'active'"
+             " AND wait_event_type = 'Client' AND query_start < clock_timestamp() - interval '15 s'");
 DB_STATEMENT(worker_beat, "l",
              "UPDATE worker SET beat = clock_timestamp() WHERE epoch = $1 "
              "RETURNING beat, as_of, (SELECT floor_at FROM retention)");
@@ -33,6 +40,16 @@ enum db_status db_worker_lead(struct db *db, int64_t *epoch)
     if (status == DB_OK)
         *epoch = db_int(&rows, 0, 0);
     return status;
+}
+
+enum db_status db_worker_unblock(struct db *db)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status = db_run(db, &worker_unblock, NULL, &rows);
+
+    for (size_t i = 0; i < db_rows_count(&rows); i++)
+        log_warn("a client hangs in its transaction: ended", LOG_FIELD("pid", LOG_INT(db_int(&rows, i, 0))), );
+    return status == DB_NONE ? DB_OK : status;
 }
 
 void db_worker_resign(struct db *db, int64_t epoch)

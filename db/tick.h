@@ -11,6 +11,9 @@
 /* Takes the lead when the leader's beat is older than 5 s (or ahead of the clock by as much) and it has no transaction open, or when nobody has led since *epoch,
  * the caller's own of an earlier connection (0: none). DB_OK with the epoch to show from now on; DB_NONE: another one leads. */
 enum db_status db_worker_lead(struct db *db, int64_t *epoch) MUST_CHECK;
+/* Ends the sessions of workers and writers, of any process, whose client has let a transaction hang for 15 s in the middle of a pipeline: they hold the lease or
+ * locks of ids. Healthy ones never wait there. */
+enum db_status db_worker_unblock(struct db *db) MUST_CHECK;
 /* Gives the lead back, so that the next one need not wait. Failing is no harm. */
 void db_worker_resign(struct db *db, int64_t epoch);
 

@@ -316,6 +316,8 @@ static enum db_status do_chores(struct worker *worker)
         status = history_chore(&worker->history);
     if (status == DB_OK)
         status = prune_feed(worker);
+    if (status == DB_OK)
+        status = db_worker_unblock(worker->db);
     if (status == DB_OK && passed(worker->clock_us, 60 * 1000)) {
         worker->clock_us = clock_mono_us();
         status = db_measure_clock(worker->db);
@@ -471,9 +473,10 @@ static enum db_status run_once(struct worker *worker)
     }
     if (!worker->leads) {
         status = take_lead(worker);
-        if (status == DB_NONE)
-            wait_out(worker, IDLE_MS);
-        return status == DB_NONE ? DB_OK : status;
+        if (status != DB_NONE)
+            return status;
+        wait_out(worker, IDLE_MS);
+        return db_worker_unblock(worker->db);
     }
     status = step(worker);
     if (status == DB_NONE) /* a frame without our epoch */
