@@ -22,8 +22,8 @@ WORKER = b"cohortd worker"
 
 
 class Strike:
-    def __init__(self, after, act, role=WORKER):
-        self.left, self.act, self.role = after, act, role
+    def __init__(self, after, act, name, role):
+        self.left, self.act, self.name, self.role = after, act, name, role
         self.done = threading.Event()
         self.step = None  # the name of the step after which it struck
 
@@ -42,6 +42,7 @@ class Wire:
         self.links = []
         self.steps = []
         self.striking = None
+        self.dumb = False
         self.lock = threading.Lock()
         self.flowing = threading.Event()
         self.flowing.set()
@@ -63,6 +64,8 @@ class Wire:
                 front.close()
                 continue
             link = Link(self, front, back)
+            if self.dumb:
+                link.mute()
             self.links = [old for old in self.links if not old.closed] + [link]
             link.start()
 
@@ -73,10 +76,11 @@ class Wire:
     def release(self):
         self.flowing.set()
 
-    def strike(self, after, act, role=WORKER):
+    def strike(self, after, act, name="", role=WORKER):
+        """act(link) after that many steps whose names begin so; the link is dumb from before the step on, until act lets it speak or cuts it."""
         with self.lock:
             self.steps = []
-            self.striking = Strike(after, act, role)
+            self.striking = Strike(after, act, name, role)
             return self.striking
 
     def calm(self):
@@ -90,7 +94,7 @@ class Wire:
             if self.striking is None or not link.role.startswith(self.striking.role):
                 return None
             self.steps.append(name)
-            self.striking.left -= 1
+            self.striking.left -= name.startswith(self.striking.name)
             if self.striking.left != 0:
                 return None
             strike, self.striking = self.striking, None
@@ -98,12 +102,14 @@ class Wire:
             return strike
 
     def hole(self):
-        """Every connection there is goes dumb in both directions, but stays open."""
+        """Every connection, new ones too, is dumb in both directions, but open."""
+        self.dumb = True
         for link in self.links:
             link.mute()
 
     def heal(self):
         """What was said into the hole is heard now."""
+        self.dumb = False
         for link in self.links:
             link.unmute()
 
@@ -175,6 +181,7 @@ class Link:
         first = read.exactly(8)
         size, protocol = int.from_bytes(first[:4], "big"), int.from_bytes(first[4:], "big")
         body = read.exactly(size - 8)
+        self.speaking.wait()
         self.back.sendall(first + body)
         if protocol != PROTOCOL:
             return
