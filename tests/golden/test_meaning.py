@@ -1,6 +1,7 @@
 """Each rule of the language as a case in meaning.jsonl: who is a member (in) and who is not (out), by the compiled statement and by the naive
 evaluator. A person is a list of events in order of arrival [when, name, properties?, context?] or {events, traits, user, consent}; when is an instant, or a distance
-from T with an optional microsecond. T is 2026-03-08T12:00:00Z unless the case says another (at).
+from T with an optional microsecond. T is 2026-03-08T12:00:00Z unless the case says another (at). Events of one person have falling message ids; with at_once
+they were received in the same microsecond.
 """
 import dataclasses
 import itertools
@@ -49,8 +50,10 @@ def when(text, at):
 def person(given, at):
     given = given if isinstance(given, dict) else {"events": given}
     serial = next(SERIAL)
+    arrived = 0 if given.get("at_once") else 1
     events = [
-        Event(when(e[0], at), e[1], *e[2:], received_at=i, message_id=(serial * 1000 - i).to_bytes(16, "big")) for i, e in enumerate(given.get("events", []))
+        Event(when(e[0], at), e[1], *e[2:], received_at=arrived * i, message_id=(serial * 1000 - i).to_bytes(16, "big"))
+        for i, e in enumerate(given.get("events", []))
     ]
     traits = {key: value for key, value in given.get("traits", {}).items() if value is not None}
     return Person(id=serial.to_bytes(16, "big"), user_id=given.get("user"), events=events, traits=traits, consent=given.get("consent", {}))

@@ -65,6 +65,18 @@ START_TEST(test_page_and_screen)
 }
 END_TEST
 
+START_TEST(test_names_are_kept_as_sent)
+{
+    struct asked asked;
+    struct ingest_job *job;
+
+    ask(&asked, "track");
+    job = job_of(&asked, "{" WHO ",'event':'  Order  e\xcc\x81 \\t'}");
+    assert_span(message_of(job)->name, "  Order  e\xcc\x81 \t");
+    job_free(job);
+}
+END_TEST
+
 START_TEST(test_a_track_call_has_no_name_and_category)
 {
     struct asked asked;
@@ -438,7 +450,7 @@ START_TEST(test_number_of_properties)
 }
 END_TEST
 
-RUN_TESTS("message", test_track, test_page_and_screen, test_a_track_call_has_no_name_and_category, test_identify,
-          test_traits_stay_in_the_context, test_alias_and_group, test_the_body_s_type_before_the_endpoint_s,
+RUN_TESTS("message", test_track, test_page_and_screen, test_names_are_kept_as_sent, test_a_track_call_has_no_name_and_category,
+          test_identify, test_traits_stay_in_the_context, test_alias_and_group, test_the_body_s_type_before_the_endpoint_s,
           test_keys_with_escapes_and_doubles, test_message_ids, test_times, test_bad_times, test_retention, test_refused,
           test_good_neighbours_of_what_is_refused, test_name_length_counts_characters, test_size, test_number_of_properties)
