@@ -1,6 +1,7 @@
-/* Changes as server-sent events. The one idea: between events a stream is a parked piece of work and holds no thread: when the feed moves, a query thread reads what is
- * new, writes as much as the stream takes without waiting, and parks it again. It outlives its call, and ends when the client is gone or takes nothing for too
- * long, when its key is revoked, or when the process stops; a reader resumes after the last id it has seen. */
+/* Changes as server-sent events. The one idea: between events a stream is a parked piece of work and holds no thread: when the feed moves,
+ * a query thread reads what is new, writes as much as the stream takes without waiting, and parks it again. It outlives its call, and ends
+ * when the client is gone or takes nothing for too long, when its key is revoked, or when the process stops; a reader resumes after the
+ * last id it has seen. */
 #include "api/change_stream.h"
 
 #include <inttypes.h>

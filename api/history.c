@@ -1,6 +1,6 @@
-/* GET …/history. The one idea: rows of the store are the instants at which something changed, so a bucket's size is that of the last row before its end, and one walk
- * over rows and buckets, both in order, gives all. Buckets begin at multiples of the step, counted from a Monday, so days are days of UTC and weeks begin on
- * Monday. What was before the segment had members is computed, or not known. */
+/* GET …/history. The one idea: rows of the store are the instants at which something changed, so a bucket's size is that of the last row
+ * before its end, and one walk over rows and buckets, both in order, gives all. Buckets begin at multiples of the step, counted from a
+ * Monday, so days are days of UTC and weeks begin on Monday. What was before the segment had members is computed, or not known. */
 #include <string.h>
 
 #include "api/handlers.h"

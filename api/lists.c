@@ -1,7 +1,7 @@
-/* Members of lists, by hand and by file. The one idea: a request leaves its edit in the worker's queue and is parked, holding no thread, until a tick has applied it; so
- * only the worker writes members, and what the answer says is in the feed already. A call is run again whenever something has moved, and at least each second,
- * for a notification may be lost. A call that is given up (503) leaves its edit in the queue: it will be applied, and can be sent again.
- * What a row of a file means is not decided here. */
+/* Members of lists, by hand and by file. The one idea: a request leaves its edit in the worker's queue and is parked, holding no thread,
+ * until a tick has applied it; so only the worker writes members, and what the answer says is in the feed already. A call is run again
+ * whenever something has moved, and at least each second, for a notification may be lost. A call that is given up (503) leaves its edit in
+ * the queue: it will be applied, and can be sent again. What a row of a file means is not decided here. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
-/* Idempotency-Key. The one idea: the key is claimed in the database before the handler begins, so of two requests at once, in whatever processes, one runs; its answer is kept
- * before it is sent. Only what was created is kept: after any other answer the key is free, and the request can be mended and sent again with it. A process that dies
- * between creating and keeping leaves the key running for a minute; then the request runs anew, and finds what it had created (409). */
+/* Idempotency-Key. The one idea: the key is claimed in the database before the handler begins, so of two requests at once, in whatever
+ * processes, one runs; its answer is kept before it is sent. Only what was created is kept: after any other answer the key is free, and the
+ * request can be mended and sent again with it. A process that dies between creating and keeping leaves the key running for a minute; then
+ * the request runs anew, and finds what it had created (409). */
 #include "api/once.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* GET /v1/templates. The one idea: the file is the data: it is embedded as it is, and a unit test holds it true (each definition parses, each pointer leads to
- * its default), so nothing is checked or built here. A template makes no segment: a client puts its values where the pointers lead, and saves the
- * definition as any other. */
+/* GET /v1/templates. The one idea: the file is the data: it is embedded as it is, and a unit test holds it true (each definition parses,
+ * each pointer leads to its default), so nothing is checked or built here. A template makes no segment: a client puts its values where the
+ * pointers lead, and saves the definition as any other. */
 #include "api/templates.h"
 
 #include "api/handlers.h"

@@ -1,6 +1,6 @@
-/* History. The one idea: it is the feed, counted by the minute: so it is exact whatever wrote the feed, ticks pay nothing for it, and a reader adds what is not
- * counted yet by the same view that counting uses. Old minutes are folded into hours and old hours into days. What was before a segment existed is computed
- * elsewhere (server/history.c) and only kept here. */
+/* History. The one idea: it is the feed, counted by the minute: so it is exact whatever wrote the feed, ticks pay nothing for it, and a
+ * reader adds what is not counted yet by the same view that counting uses. Old minutes are folded into hours and old hours into days. What
+ * was before a segment existed is computed elsewhere (server/history.c) and only kept here. */
 #include "db/history.h"
 
 DB_STATEMENT(history_segment, "t",

@@ -1,6 +1,6 @@
-/* Idempotency keys. The one idea: the primary key decides who runs: whoever inserts the row runs, all others find it and are told what is there. The row is taken over
- * when it is a day old, or when who inserted it has been silent for a minute, for then it has died and nobody else can know what it did.
- * The answer itself is the API's. */
+/* Idempotency keys. The one idea: the primary key decides who runs: whoever inserts the row runs, all others find it and are told what is
+ * there. The row is taken over when it is a day old, or when who inserted it has been silent for a minute, for then it has died and nobody
+ * else can know what it did. The answer itself is the API's. */
 #include "db/idempotency.h"
 
 #define LIFE     "interval '24 hours'"

@@ -1,6 +1,7 @@
-/* Edits of lists. The one idea: a request leaves its edit as one row and waits; the tick that applies it writes what became of it into the same row, in the same
- * transaction as the members, so both are true or neither. An edit holds raw ids and is resolved by the tick, after the merges of that tick.
- * Profiles that an upload is the first to name are made here, in pieces of few locks each, so that ingest never waits for long. */
+/* Edits of lists. The one idea: a request leaves its edit as one row and waits; the tick that applies it writes what became of it into the
+ * same row, in the same transaction as the members, so both are true or neither. An edit holds raw ids and is resolved by the tick, after
+ * the merges of that tick. Profiles that an upload is the first to name are made here, in pieces of few locks each, so that ingest never
+ * waits for long. */
 #include "db/list.h"
 
 #include <string.h>
@@ -65,8 +66,8 @@ static void put_locks(const struct person *people, size_t n, struct db_args *arg
     db_array_end(args);
 }
 
-/* One transaction in one round trip: the second statement has a snapshot of its own, taken after the locks. Its plan must not be one for the many people of
- * the tables, but for the few that are asked for. */
+/* One transaction in one round trip: the second statement has a snapshot of its own, taken after the locks. Its plan must not be one for
+ * the many people of the tables, but for the few that are asked for. */
 static enum db_status make_people(struct db *db, const struct person *people, size_t n, bool users)
 {
     AUTO_DB_ARGS struct db_args locks = DB_ARGS_INIT, args = DB_ARGS_INIT;

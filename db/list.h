@@ -1,5 +1,5 @@
-/* Edits of lists: put into a queue by the API, applied by the worker inside a tick. People are named by raw ids (server/base/id.h), which are resolved when
- * the edit is applied, so that a merge in between counts. */
+/* Edits of lists: put into a queue by the API, applied by the worker inside a tick. People are named by raw ids (server/base/id.h), which
+ * are resolved when the edit is applied, so that a merge in between counts. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,8 +14,8 @@ enum list_mode { LIST_ADD, LIST_REMOVE, LIST_REPLACE };
 
 /* --- For the API; outside any transaction --- */
 
-/* Has each of these people (users, or anonymous ids) exist, in small transactions under the locks of ingest: an uploaded list may name people who have not been seen
- * yet. people in order of raw id. */
+/* Has each of these people (users, or anonymous ids) exist, in small transactions under the locks of ingest: an uploaded list may name
+ * people who have not been seen yet. people in order of raw id. */
 enum db_status db_list_people(struct db *db, const struct person *people, size_t n, bool users) MUST_CHECK;
 
 /* Queues an edit and wakes the worker. DB_NONE: there is no list of that key. */
@@ -49,7 +49,8 @@ struct list_op {
 enum db_status db_list_waiting(struct db *db, size_t limit, struct db_rows *ret_rows) MUST_CHECK;
 struct list_op db_list_op(const struct db_rows *rows, size_t i);
 
-/* The profiles an edit names, in order, each once, as one array (db_array(rows, 0, 0)), and how many of its people mean none (db_int(rows, 0, 1)). */
+/* The profiles an edit names, in order, each once, as one array (db_array(rows, 0, 0)), and how many of its people mean none (db_int(rows,
+ * 0, 1)). */
 enum db_status db_list_resolve(struct db *db, int64_t op_id, struct db_rows *ret_rows) MUST_CHECK;
 /* Those of the profiles that are members, or that are not, in order of id. DB_NONE: none. Rows: */
 enum { LISTED_PROFILE, LISTED_USER, LISTED_ANONYMOUS };

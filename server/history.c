@@ -1,7 +1,7 @@
-/* The past of a segment. The one idea: membership at an instant is a pure function of events, so the size on each of the last thirty midnights can be asked for like
- * a preview: of a sample whose ids are the same for each day, so that days can be compared, or of all profiles where they are few. It is done a day at a time when
- * the worker has nothing better to do, kept when all are known, and marked as computed. What cannot be computed (a definition too dear) is left out: nothing else
- * rests on it. */
+/* The past of a segment. The one idea: membership at an instant is a pure function of events, so the size on each of the last thirty
+ * midnights can be asked for like a preview: of a sample whose ids are the same for each day, so that days can be compared, or of all
+ * profiles where they are few. It is done a day at a time when the worker has nothing better to do, kept when all are known, and marked as
+ * computed. What cannot be computed (a definition too dear) is left out: nothing else rests on it. */
 #include "server/history.h"
 
 #include <string.h>

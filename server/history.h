@@ -1,5 +1,5 @@
-/* The history of sizes: kept up with the feed, and computed for the time before a segment was there. On the worker's connection, between ticks. Worker
- * thread only. */
+/* The history of sizes: kept up with the feed, and computed for the time before a segment was there. On the worker's connection, between
+ * ticks. Worker thread only. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,7 +29,8 @@ struct history {
 
 void history_init(struct history *history, struct db *db, struct roster *roster, int64_t epoch);
 
-/* Counts what is new in the feed, tidies up when it is time, and looks for segments without a past. To be called each second or so. DB_NONE: no longer the leader. */
+/* Counts what is new in the feed, tidies up when it is time, and looks for segments without a past. To be called each second or so.
+ * DB_NONE: no longer the leader. */
 enum db_status history_chore(struct history *history) MUST_CHECK;
 /* Is there a past to be computed? */
 bool history_wants(const struct history *history);

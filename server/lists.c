@@ -1,6 +1,6 @@
-/* Edits of lists, applied by the tick. The one idea: an edit becomes differences like those of a rule, in pieces, written by the same few statements, and whoever
- * refers to the list is evaluated in the same tick. Each edit sees what those before it did. An edit is whole within the tick, however large it is, for a list is
- * never seen half replaced. */
+/* Edits of lists, applied by the tick. The one idea: an edit becomes differences like those of a rule, in pieces, written by the same few
+ * statements, and whoever refers to the list is evaluated in the same tick. Each edit sees what those before it did. An edit is whole
+ * within the tick, however large it is, for a list is never seen half replaced. */
 #include "server/lists.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Records of a CSV text (RFC 4180), cut in place: LF or CRLF ends a line, quotes may hold both, a quote within quotes is doubled. Pure; any thread. */
+/* Records of a CSV text (RFC 4180), cut in place: LF or CRLF ends a line, quotes may hold both, a quote within quotes is doubled. Pure; any
+ * thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,9 +16,10 @@ struct csv {
     const char *flaw; /* why the last record cannot be read, static, or NULL */
 };
 
-/* Begins after a byte order mark, if there is one. The delimiter is the first of , ; and tab that stands in the first line outside quotes. */
+/* Begins after a byte order mark, if there is one. The delimiter is the first of , ; and tab that stands in the first line outside
+ * quotes. */
 struct csv csv_begin(char *text, size_t len);
 
-/* Reads the next record that is not an empty line: the first max of its fields, and how many there are in all. *ret_line is the line it begins in. True also for one
- * with a flaw: then reading goes on behind the next end of a line. False at the end of the text. */
+/* Reads the next record that is not an empty line: the first max of its fields, and how many there are in all. *ret_line is the line it
+ * begins in. True also for one with a flaw: then reading goes on behind the next end of a line. False at the end of the text. */
 bool csv_next(struct csv *csv, struct span *ret_fields, size_t max, size_t *ret_n, size_t *ret_line) MUST_CHECK;

@@ -1,7 +1,8 @@
-/* The people that an uploaded file names: lines of JSON, each a member as an export has it, or CSV with a header. Pure: bytes in, ids out; any thread.
+/* The people that an uploaded file names: lines of JSON, each a member as an export has it, or CSV with a header. Pure: bytes in, ids out;
+ * any thread.
  *
- * Whom a row names: its user_id, or where that is absent its anonymous_id, by the same rules as in collect (api/collect/person.c). Other columns, and the entered_at and
- * traits of a member, are not looked at. Codes of rows that cannot be used:
+ * Whom a row names: its user_id, or where that is absent its anonymous_id, by the same rules as in collect (api/collect/person.c). Other
+ * columns, and the entered_at and traits of a member, are not looked at. Codes of rows that cannot be used:
  *     invalid_json      the line is no JSON
  *     not_an_object     it is no object
  *     unknown_member    it has a member that a member of a segment has not
@@ -45,5 +46,6 @@ struct upload {
     }
 void upload_release(struct upload *upload);
 
-/* Reads len bytes of text, which is changed and must live as long as the people. False: the file as a whole cannot be used, *err says why. */
+/* Reads len bytes of text, which is changed and must live as long as the people. False: the file as a whole cannot be used, *err says
+ * why. */
 bool upload_read(char *text, size_t len, enum upload_form form, struct upload *ret_upload, struct err *err) MUST_CHECK;

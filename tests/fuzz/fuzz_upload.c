@@ -1,5 +1,5 @@
-/* Any bytes as an uploaded file: whoever it names is a person that the store can hold, once, and its text lies in the file or the arena; each row that is refused
- * stands in a line of the file. The first byte chooses the form. */
+/* Any bytes as an uploaded file: whoever it names is a person that the store can hold, once, and its text lies in the file or the arena;
+ * each row that is refused stands in a line of the file. The first byte chooses the form. */
 #include <stdint.h>
 #include <string.h>
 

@@ -146,9 +146,9 @@ START_TEST(the_past_is_computed)
                      " WHERE computed AND key = 'week'");
     ck_assert_str_eq(sizes, "2 2 1 3 3 2 2 2 2 2 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0");
     free(sizes);
-    ck_assert_int_eq(
-        ask("SELECT count(*) FROM segment_size a JOIN segment_size b USING (at, size) WHERE a.computed AND b.computed AND a.segment_id < b.segment_id"),
-        30);
+    ck_assert_int_eq(ask("SELECT count(*) FROM segment_size a JOIN segment_size b USING (at, size)"
+                         " WHERE a.computed AND b.computed AND a.segment_id < b.segment_id"),
+                     30);
     expect_text("SELECT to_char(max(at) AT TIME ZONE 'UTC', 'HH24:MI') FROM segment_size WHERE computed", "23:59");
     note();
     ck_assert(!history_wants(&history));
