@@ -70,6 +70,7 @@ static bool inline_segment(struct compiler *compiler, const struct segment *othe
     const struct segment *segment = compiler->segment;
     AUTO_BUF struct buf condition = BUF_INIT(SQL_TEXT_MAX);
     struct buf *out = compiler->out;
+    size_t at = compiler->inlined.n;
 
     *VEC_ADD(&compiler->inlined) = (struct inlined){.key = key, .number = number};
     compiler->segment = other;
@@ -82,7 +83,7 @@ static bool inline_segment(struct compiler *compiler, const struct segment *othe
     emit(compiler, " CROSS JOIN LATERAL (SELECT %s AS holds OFFSET 0) s%zu", buf_text(&condition), number);
     compiler->out = out;
     compiler->segment = segment;
-    find_inlined(compiler, key)->done = true;
+    compiler->inlined.at[at].done = true;
     return true;
 }
 
