@@ -48,10 +48,15 @@ DB_STATEMENT(
     " WHERE version_id = (SELECT serving_version_id FROM segment WHERE segment_id = $2)) o USING (profile_id) "                            \
     "WHERE n.profile_id IS NULL OR o.profile_id IS NULL) AS d "
 DB_STATEMENT(version_swap_profiles, "iil", "SELECT profile_id FROM " SWAP_DIFFERENCE "LIMIT $3");
-DB_STATEMENT(version_swap_feed, "iittz",
-             "WITH told AS (INSERT INTO change (segment_id, segment_key, profile_id, user_id, anonymous_id, op, at, cause) "
-             "SELECT $2, $3, d.profile_id, p.user_id, p.anonymous_id, d.op, $5, $4 FROM " SWAP_DIFFERENCE
-             "LEFT JOIN profile p USING (profile_id) ORDER BY d.profile_id RETURNING seq) SELECT coalesce(max(seq), 0) FROM told");
+/* One who is gone, and whose row of the queue is not read yet, leaves here: by the name that its id was made of, and for the true cause. */
+DB_STATEMENT(
+    version_swap_feed, "iittz",
+    "WITH told AS (INSERT INTO change (segment_id, segment_key, profile_id, user_id, anonymous_id, op, at, cause) "
+    "SELECT $2, $3, d.profile_id, CASE WHEN p.profile_id IS NOT NULL THEN p.user_id WHEN i.kind = 'user' THEN i.external_id END,"
+    " CASE WHEN p.profile_id IS NOT NULL THEN p.anonymous_id WHEN i.kind = 'anonymous' THEN i.external_id END, d.op, $5,"
+    " CASE WHEN p.profile_id IS NOT NULL THEN $4 WHEN i.profile_id <> d.profile_id THEN 'merge' ELSE 'erase' END FROM " SWAP_DIFFERENCE
+    "LEFT JOIN profile p USING (profile_id) LEFT JOIN identity i ON p.profile_id IS NULL AND i.raw_id = d.profile_id"
+    " ORDER BY d.profile_id RETURNING seq) SELECT coalesce(max(seq), 0) FROM told");
 DB_STATEMENT(version_swap_stay, "ii",
              "UPDATE membership n SET entered_at = o.entered_at FROM membership o WHERE n.version_id = $1 AND o.profile_id = n.profile_id "
              "AND o.version_id = (SELECT serving_version_id FROM segment WHERE segment_id = $2) AND n.entered_at <> o.entered_at");

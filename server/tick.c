@@ -1,7 +1,7 @@
 /* One tick. The one idea: at the watermark W stored members equal a fresh evaluation, but for profiles with a row in the queue. A tick at T re-evaluates exactly
  * those whose rows it takes, those that time alone has moved between W and T, and those whose referred segment moved, and makes T the watermark in the same
- * transaction; so the statement holds again, whatever dies in between. It never goes back: T is at least W and at least every ts it has read. Versions that
- * have been built are swapped in first, so that the rest of the tick sees them as live. */
+ * transaction; so the statement holds again, whatever dies in between. It never goes back: T is at least W and at least every ts it has read. Who is
+ * gone leaves first; then versions that have been built are swapped in, so that the rest of the tick sees them as live. */
 #include "server/tick.h"
 
 #include <string.h>
@@ -74,6 +74,19 @@ static enum db_status check_backlog(struct tick *tick, const struct touched *tou
 
 /* --- Swaps --- */
 
+/* Who inherits an earlier entered_at in the version that goes, inherits it in the one that comes. */
+static void inherit_in_swap(struct differ *differ, int32_t old_id, int32_t new_id)
+{
+    for (size_t i = 0, n = differ->earlier.n; i < n; i++) {
+        struct db_member member = differ->earlier.at[i];
+
+        if (member.version_id != old_id)
+            continue;
+        member.version_id = new_id;
+        *VEC_ADD(&differ->earlier) = member;
+    }
+}
+
 static enum db_status pass_on_swap(struct tick *tick, const struct roster_version *version, const struct db_rows *profiles)
 {
     size_t n_above, n = db_rows_count(profiles);
@@ -114,6 +127,7 @@ static enum db_status swap(struct tick *tick, struct roster_version *version, st
         if (old->version_id == segment->serving)
             roster_end(old);
     }
+    inherit_in_swap(&tick->differ, segment->serving, version->version_id);
     segment->serving = version->version_id;
     version->live = version->serving = true;
     tick->differ.ended = true;
@@ -457,9 +471,9 @@ static enum db_status work(struct tick *tick, const struct db_frame *frame, stru
     else if (!tick->catching_up)
         status = check_backlog(tick, touched);
     if (status == DB_OK)
-        status = swap_complete(tick, result);
-    if (status == DB_OK)
         status = take_gone(tick, touched);
+    if (status == DB_OK)
+        status = swap_complete(tick, result);
     if (status == DB_OK && !touched->more)
         status = lists_apply(&tick->differ, &result->lists);
     if (status == DB_OK)
