@@ -257,8 +257,8 @@ static const char *const ACCEPTED[] = {
     "{'bucket': '', 'from': 0.50, 'to': 1e2}",
     "{'consent': 'sms', 'nin': ['denied', 'unknown']}",
     "{'profile': 'identified', 'neq': false}",
-    "{'sequence': [{'event': 'A', 'times': 20}, {'absent': ['B', 'C']}, {'event': '*', 'within': '1h', 'same': 'x.y'}, {'absent': '*', 'for': '1s', 'same': 'z'}], 'window': "
-    "{'calendar': 'last_week'}, 'span': '1w'}",
+    ("{'sequence': [{'event': 'A', 'times': 20}, {'absent': ['B', 'C']}, {'event': '*', 'within': '1h', 'same': 'x.y'},"
+     " {'absent': '*', 'for': '1s', 'same': 'z'}], 'window': {'calendar': 'last_week'}, 'span': '1w'}"),
 };
 
 START_TEST(accepted)
