@@ -117,9 +117,8 @@ class House:
 
         wait_for(look, seconds, f"segment {key} live")
 
-    def caught_up(self, since=None, seconds=20):
-        """Waits until every committed event is reflected, at an instant not before `since` (default: now). Returns as_of in µs."""
-        since = self.now() if since is None else since
+    def caught_up(self, since=0, seconds=20):
+        """Waits until every committed event is reflected, at an instant (µs) not before `since`. Returns as_of in µs."""
 
         def look():
             worker = self.api.get("/v1/status").json["worker"]
