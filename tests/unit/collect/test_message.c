@@ -71,8 +71,8 @@ START_TEST(test_names_are_kept_as_sent)
     struct ingest_job *job;
 
     ask(&asked, "track");
-    job = job_of(&asked, "{" WHO ",'event':'  Order  e\xcc\x81 \\t'}");
-    assert_span(message_of(job)->name, "  Order  e\xcc\x81 \t");
+    job = job_of(&asked, "{" WHO ",'event':'  Order  e\xcc\x81 \\t '}");
+    assert_span(message_of(job)->name, "  Order  e\xcc\x81 \t ");
     job_free(job);
 }
 END_TEST

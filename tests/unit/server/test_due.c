@@ -107,6 +107,42 @@ START_TEST(a_period_that_ends_concerns_both_periods)
 }
 END_TEST
 
+START_TEST(dates_are_kept_apart_by_path_and_zone)
+{
+    struct segment *a = parse("{\"trait\":\"a\\\\.b.c\",\"within_last\":\"1h\"}", "UTC");
+    struct segment *b = parse("{\"trait\":\"d\",\"within_next\":\"1h\"}", "UTC");
+    struct segment *c = parse("{\"trait\":\"d\",\"anniversary_in\":\"2w\"}", "Europe/Berlin");
+    struct segment *segments[] = {a, b, c, b};
+    struct due due = {.expiries = VEC_INIT};
+
+    for (uint32_t i = 0; i < 4; i++)
+        due_add(&due,
+                &(struct due_version){.depends = segment_depends(segments[i]), .timezone = segment_timezone(segments[i]), .version = i});
+    due_seal(&due);
+    ck_assert_uint_eq(due.dates.n, 3);
+    ck_assert_str_eq(due.dates.at[0].key, "a.b");
+    ck_assert_str_eq(due.dates.at[1].key, "d");
+    ck_assert_uint_eq(due.dates.at[0].offsets.all.n, 2);
+    ck_assert_int_eq(due.dates.at[0].offsets.all.at[0].offset_us, 0);
+    ck_assert_int_eq(due.dates.at[0].offsets.all.at[1].offset_us, 3600 * US_PER_S);
+    ck_assert_int_eq(due.dates.at[1].offsets.all.at[0].offset_us, -3600 * US_PER_S);
+    ck_assert_uint_eq(due.dates.at[1].offsets.all.at[0].versions.n, 2);
+    ck_assert_uint_eq(due.dates.at[2].offsets.all.n, 0);
+    ck_assert_int_eq(due.dates.at[2].anniversaries.all.at[0].offset_us, 14);
+    due_clear(&due);
+    segment_free(a);
+    segment_free(b);
+    segment_free(c);
+}
+END_TEST
+
+START_TEST(a_midnight_of_any_zone)
+{
+    ck_assert(due_midnight(900 * US_PER_S - 1, 900 * US_PER_S));
+    ck_assert(!due_midnight(900 * US_PER_S, 1800 * US_PER_S - 1));
+}
+END_TEST
+
 START_TEST(watches_are_found_by_id)
 {
     struct watch watch = {.entries = VEC_INIT};
@@ -133,4 +169,5 @@ START_TEST(watches_are_found_by_id)
 END_TEST
 
 RUN_TESTS("due", a_range_is_shifted_by_its_distance, equal_distances_share_a_scan, fixed_windows_and_ever_are_never_due,
-          calendars_are_kept_apart_by_zone_and_period, a_period_that_ends_concerns_both_periods, watches_are_found_by_id)
+          calendars_are_kept_apart_by_zone_and_period, a_period_that_ends_concerns_both_periods, dates_are_kept_apart_by_path_and_zone,
+          a_midnight_of_any_zone, watches_are_found_by_id)

@@ -237,6 +237,47 @@ START_TEST(an_anniversary_comes_and_goes)
 }
 END_TEST
 
+START_TEST(a_day_ends_in_the_segment_s_time_zone)
+{
+    world_begin();
+    TELL(3, 0, {.user = "ada", .json = "{\"born\":\"1990-09-23\"}", .at = 0},
+         {.user = "bob", .json = "{\"born\":\"1990-09-22T20:00:00Z\"}", .at = 0},
+         {.user = "cid", .json = "{\"born\":\"1990-09-21\"}", .at = 0});
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 0});
+    segment("today", "{\"event\":\"Order Completed\",\"window\":{\"calendar\":\"today\"}}");
+    segment("soon", "{\"trait\":\"born\",\"anniversary_in\":\"1d\"}");
+    store_run("UPDATE segment_version SET timezone = 'Asia/Kolkata'"); /* midnight is at 18:30 UTC */
+    settle_at(15399);
+    expect_members("today", "ada");
+    expect_members("soon", "cid");
+    tick_at(15400);
+    expect_members("today", "");
+    expect_members("soon", "ada bob");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(a_leap_day_returns_on_the_28th)
+{
+    const int64_t day_before = 35200 + 158 * 86400; /* 2027-02-27 */
+
+    world_begin();
+    TELL(1, 0, {.user = "eve", .json = "{\"born\":\"2000-02-29\"}", .at = 0});
+    segment("soon", "{\"trait\":\"born\",\"anniversary_in\":\"1d\"}");
+    settle_at(day_before - 1);
+    expect_members("soon", "");
+    tick_at(day_before);
+    expect_members("soon", "eve");
+    settle_at(day_before + 2 * 86400 - 1);
+    expect_members("soon", "eve");
+    tick_at(day_before + 2 * 86400);
+    expect_members("soon", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
 START_TEST(a_merge_moves_the_membership)
 {
     world_begin();
@@ -536,6 +577,7 @@ END_TEST
 RUN_TESTS("tick", an_event_brings_a_member_in, a_build_takes_what_was_there, a_new_profile_enters_equals_zero_at_once,
           a_window_loses_its_member_to_the_microsecond, skip_brings_a_member_in_by_time, a_late_event_and_one_of_the_future,
           calendar_periods_end, first_seen_within_last_ends, a_trait_moves, a_date_comes_near_and_passes, an_anniversary_comes_and_goes,
-          a_merge_moves_the_membership, segments_in_segments, a_new_version_is_swapped_in, a_deleted_segment_is_cleared,
-          far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces, who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat,
-          nobody_takes_the_lead_from_a_slow_tick, one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)
+          a_day_ends_in_the_segment_s_time_zone, a_leap_day_returns_on_the_28th, a_merge_moves_the_membership, segments_in_segments,
+          a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces,
+          who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat, nobody_takes_the_lead_from_a_slow_tick,
+          one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)
