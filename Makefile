@@ -39,9 +39,13 @@ CHECKS := $(addprefix check-,$(filter-out allow.txt,$(notdir $(wildcard scripts/
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
+# For a target that first installs and then builds: itself again, on every core, unless the caller said how many.
+again = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 say = $(if $(V),,@echo "$(1) $@";)
 
 all: $(BUILD)/cohortd
+	@:
 
 $(BUILD)/cohortd: $(BUILD)/server/main.o $(call archives,server)
 	$(call say,link)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -65,7 +69,7 @@ $(BUILD)/gen/migrations.inc: $(MIGRATIONS) scripts/embed
 $(BUILD)/api/templates.o: $(BUILD)/gen/templates.inc
 $(BUILD)/gen/templates.inc: api/templates.json scripts/embed
 	@mkdir -p $(@D)
-	scripts/embed $< > $@.tmp && mv $@.tmp $@
+	$(call say,embed)scripts/embed $< > $@.tmp && mv $@.tmp $@
 
 # Unit tests: tests/unit/LAYER/test_NAME.c is linked with what its layer may use.
 .SECONDEXPANSION:
@@ -79,25 +83,26 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $$(call archives,fuzz)
 
 run: ## install what is missing, build, serve on 127.0.0.1:8080 with a PostgreSQL of its own
 	@scripts/install run
-	@$(MAKE) --no-print-directory all
+	+@$(again) all
 	@exec $(BUILD)/cohortd serve
 
 test: ## install what is missing, build, run all suites against throwaway PostgreSQLs
 	@scripts/install run test
-	@$(MAKE) --no-print-directory all unit-programs
+	+@$(again) all unit-programs
 	@COHORTD=$(BUILD)/cohortd UNIT="$(sort $(UNIT))" SANITIZE=$(SANITIZE) scripts/test $(SUITES)
 
 unit-programs: $(UNIT) $(BUILD)/tests/golden/compile_tool
+	@:
 
 unit: ## the C unit tests alone
-	@$(MAKE) --no-print-directory unit-programs
+	+@$(again) unit-programs
 	@UNIT="$(sort $(UNIT))" SANITIZE=$(SANITIZE) scripts/test unit
 
 SEED = 1
 N = 600
 soak: ## N random segments (seed SEED) against the naive evaluator
 	@scripts/install run test
-	@$(MAKE) --no-print-directory all
+	+@$(again) all
 	@COHORTD=$(abspath $(BUILD))/cohortd /usr/bin/python3 tests/differential/soak.py $(SEED) $(N)
 
 SAMPLE = 0
@@ -107,10 +112,11 @@ mutants: ## break the language's rules one by one, or a SAMPLE (seed SEED) of th
 
 FUZZ_SECONDS = 10
 fuzz: ## each fuzz target for FUZZ_SECONDS, under clang, ASan and UBSan
-	@$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer-no-link,address,undefined BUILD=$(BUILD)-fuzz fuzz-programs
+	+@$(again) CC=clang SANITIZE=fuzzer-no-link,address,undefined BUILD=$(BUILD)-fuzz fuzz-programs
 	@scripts/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS) $(notdir $(FUZZ))
 
 fuzz-programs: $(FUZZ)
+	@:
 
 # The segment compiler as a filter, for tests/golden and tests/differential.
 $(BUILD)/tests/golden/compile_tool: $(BUILD)/tests/golden/compile_tool.o $(call archives,segment)
@@ -118,7 +124,7 @@ $(BUILD)/tests/golden/compile_tool: $(BUILD)/tests/golden/compile_tool.o $(call 
 
 lint: ## install what is missing, then every check-…: a script of that name in scripts/lint
 	@scripts/install run test check
-	@$(MAKE) --no-print-directory -k $(CHECKS)
+	+@$(again) -k $(CHECKS)
 $(CHECKS): check-%: scripts/lint/%
 	@BUILD=$(BUILD) $<
 check-globals: all
@@ -129,7 +135,7 @@ format: ## lay the C out as check-format wants it
 
 bench: ## what the server does in a second, beside a bare echo and COPY
 	@scripts/install run test bench
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/echo
+	+@$(again) all $(BUILD)/bench/echo
 	@bench/run $(BUILD)
 
 $(BUILD)/bench/echo: $(BUILD)/bench/echo.o
