@@ -22,7 +22,10 @@ DB_STATEMENT(
     "FROM (SELECT v, sum(m) AS m, sum(i) AS i FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) AS a(v, m, i) GROUP BY v) AS d "
     "WHERE s.version_id = d.v");
 DB_STATEMENT(profiles_missing, "U", "SELECT p FROM unnest($1::uuid[]) AS d(p) WHERE NOT EXISTS (SELECT FROM profile WHERE profile_id = p)");
-DB_STATEMENT(profiles_estimate, "", "SELECT greatest(reltuples, 1)::bigint FROM pg_class WHERE oid = 'profile'::regclass");
+/* Before the first ANALYZE by the size of the table. */
+DB_STATEMENT(profiles_estimate, "",
+             "SELECT greatest(CASE WHEN reltuples > 0 THEN reltuples ELSE pg_relation_size(oid) / 200 END, 1)::bigint "
+             "FROM pg_class WHERE oid = 'profile'::regclass");
 DB_STATEMENT(aside_put, "iuzi",
              "INSERT INTO aside (version_id, profile_id, retry_at, attempt) VALUES ($1, $2, $3, $4) "
              "ON CONFLICT (version_id, profile_id) DO UPDATE SET retry_at = excluded.retry_at, attempt = excluded.attempt");

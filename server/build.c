@@ -16,8 +16,10 @@
 enum {
     SLICE_US = 100 * 1000,
     FIRST_PROFILES = 2000,
-    SLICE_TIMEOUT_MS = 10000,
-    SHRINK = 16,
+    LEAST_PROFILES = 50, /* however long it takes */
+    SLICE_TIMEOUT_MS = 2000,
+    SHRINK = 16, /* after a time-out, */
+    ALONE = 16,  /* and at last so many profiles one by one */
     RETRY_S = 5,
     RETRY_DOUBLINGS = 9,
     ASIDE_RETRY_S = 60
@@ -126,14 +128,32 @@ static struct roster_version *choose(const struct build *build)
     return best;
 }
 
+static uint64_t share_of(const struct build *build, uint64_t profiles)
+{
+    return build->share > UINT64_MAX / profiles ? UINT64_MAX : build->share * profiles;
+}
+
 static enum db_status first_step(struct build *build)
 {
     int64_t profiles;
     enum db_status status = db_profiles_estimate(build->db, &profiles);
 
-    build->step = profiles <= FIRST_PROFILES ? UINT64_MAX : UINT64_MAX / (uint64_t)profiles * FIRST_PROFILES;
-    build->alone = false;
-    return status;
+    if (status != DB_OK)
+        return status;
+    build->share = UINT64_MAX / (uint64_t)profiles;
+    build->step = share_of(build, FIRST_PROFILES);
+    build->alone = 0;
+    return DB_OK;
+}
+
+/* A slice that was slow makes the next one smaller, down to a point: what is left then is not evaluation. */
+static uint64_t next_step(const struct build *build, int64_t took_us)
+{
+    uint64_t next = build_next_step(build->step, took_us), least = share_of(build, LEAST_PROFILES);
+
+    if (next >= build->step || next >= least)
+        return next;
+    return build->step < least ? build->step : least;
 }
 
 static enum db_status open_query(struct build *build, const struct roster_version *version)
@@ -158,14 +178,15 @@ static enum db_status open_query(struct build *build, const struct roster_versio
 
 /* --- A slice --- */
 
-/* Inside the frame. */
+/* Inside the frame. Adds to took_us what the evaluation took. */
 static enum db_status evaluate(struct build *build, const struct db_frame *frame, const struct build_range *range,
-                               struct db_version_progress *progress)
+                               struct db_version_progress *progress, int64_t *took_us)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     AUTO_BUF struct buf timeout = BUF_INIT(64);
     enum db_status status;
+    int64_t began_us;
 
     buf_addf(&timeout, "SET LOCAL statement_timeout = %d", SLICE_TIMEOUT_MS);
     status = db_run_sql(build->db, buf_text(&timeout), NULL, NULL);
@@ -175,9 +196,11 @@ static enum db_status evaluate(struct build *build, const struct db_frame *frame
     db_arg_instant(&args, frame->floor_us);
     db_arg_id(&args, &range->from);
     db_arg_id(&args, &range->to);
+    began_us = clock_mono_us();
     status = db_query_run(build->db, &build->query, &args, &rows);
     if (status != DB_OK)
         return status;
+    *took_us += clock_mono_us() - began_us;
     progress->built_to = range->to;
     progress->progress = build_progress(&range->to);
     progress->size = db_int(&rows, 0, 0);
@@ -185,19 +208,23 @@ static enum db_status evaluate(struct build *build, const struct db_frame *frame
     return DB_OK;
 }
 
-static enum db_status run_slice(struct build *build, const struct build_range *range)
+/* *ret_took_us: what the evaluation took, without the way there and back (as long as that of the frame's beginning): a distant database must not make slices
+ * small. */
+static enum db_status run_slice(struct build *build, const struct build_range *range, int64_t *ret_took_us)
 {
     struct db_version_progress progress = {.version_id = build->version_id};
+    int64_t began_us = clock_mono_us();
     struct db_frame frame;
     enum db_status status = db_frame_begin(build->db, build->epoch, &frame);
 
+    *ret_took_us = began_us - clock_mono_us();
     if (status != DB_OK)
-        return DB_RETRY;
+        return status == DB_NONE ? DB_NONE : DB_RETRY;
     if (frame.as_of_us == DB_INSTANT_PAST) { /* before the first tick */
         db_rollback(build->db);
         return DB_NONE;
     }
-    status = evaluate(build, &frame, range, &progress);
+    status = evaluate(build, &frame, range, &progress, ret_took_us);
     if (status == DB_OK)
         status = db_version_progress(build->db, &progress);
     if (status == DB_OK)
@@ -265,27 +292,30 @@ static enum db_status shrink(struct build *build, struct roster_version *version
             return status;
         version->started = true;
         version->built_to = range->to;
-        build->alone = false;
         return first_step(build);
     }
     build->step /= SHRINK;
-    build->alone = build->step < UINT64_MAX >> 44; /* far less than one profile's share */
+    if (build->step < build->share)
+        build->alone = ALONE;
     return DB_OK;
 }
 
 static enum db_status slice(struct build *build, struct roster_version *version, bool *ret_complete)
 {
-    int64_t began_us = clock_mono_us();
+    int64_t took_us = 0;
     struct build_range range;
     enum db_status status = next_range(build, version, &range);
 
     if (status == DB_OK)
-        status = run_slice(build, &range);
+        status = run_slice(build, &range, &took_us);
     if (status == DB_OK) {
         version->started = true;
         version->built_to = range.to;
         *ret_complete = is_last(&range.to);
-        build->step = build_next_step(build->step, clock_mono_us() - began_us);
+        if (build->alone)
+            build->alone--;
+        else
+            build->step = next_step(build, took_us);
         if (*ret_complete)
             close_query(build);
         return DB_OK;

@@ -16,8 +16,9 @@ struct build {
     int64_t epoch;
     int32_t version_id; /* under way; 0: none */
     struct db_query query;
-    uint64_t step; /* how much of the id space (of 2^64) the next slice takes */
-    bool alone;    /* the next slice is one profile: a slice took too long */
+    uint64_t share; /* of the id space (of 2^64) for one profile, about */
+    uint64_t step;  /* how much of it the next slice takes */
+    unsigned alone; /* so many of the next slices are one profile each: a slice took too long */
 };
 
 void build_init(struct build *build, struct db *db, struct roster *roster, int64_t epoch);
