@@ -19,7 +19,7 @@ struct identity_profile {
     struct id id;
     bool exists;     /* has a row */
     bool identified; /* is a user's */
-    bool large;      /* it has more events than are moved beside other work, */
+    bool large;      /* it has more events than are moved beside other work (or its traits were left out), */
     bool huge;       /* or than are moved at all: it is never merged */
     size_t owner;    /* the identity it was made for: gives user_id or anonymous_id */
     size_t into;     /* the profile that it was merged into in this walk; IDENTITY_NONE: it lives */

@@ -1,8 +1,8 @@
 /* One batch of messages, one transaction of two round trips: read under locks, decide, write and commit. The one idea: all that could
  * be decided wrongly (whose is this, is it a double, does it merge) is decided by C between the trips, from rows that the locks keep as
  * they are until the commit; docs/exactness.md says why each lock is needed. A batch that PostgreSQL refuses for what is in it is
- * halved until the culprit is alone; a merge of a person with very many events is made alone, too. Whether to try again, and when, is
- * the writer's. */
+ * halved until the culprit is alone; so is one that merges a person with very many events, or people with very large traits. Whether
+ * to try again, and when, is the writer's. */
 #include "db/ingest.h"
 
 #include <string.h>
@@ -76,7 +76,7 @@ static enum db_status intern(struct batch *batch, struct name_cache *cache)
 
 /* --- One transaction --- */
 
-/* items[from, to) in one transaction. DB_NONE: nothing was done, for batch->large is to be stored alone. */
+/* items[from, to) in one transaction. DB_NONE: nothing was done: among many there is one to be stored alone. */
 static enum db_status attempt(struct batch *batch)
 {
     memset(batch->locks, 0, sizeof batch->locks);
@@ -85,10 +85,10 @@ static enum db_status attempt(struct batch *batch)
 
         if (status != DB_OK)
             return status;
-        batch->large = IDENTITY_NONE;
+        batch->large = false;
         ingest_walk(batch);
         if (ingest_locks_suffice(batch)) {
-            if (batch->large == IDENTITY_NONE || batch->to - batch->from == 1)
+            if (!batch->large || batch->to - batch->from == 1)
                 return ingest_write(batch);
             db_rollback(batch->db);
             return DB_NONE;
@@ -131,14 +131,13 @@ static bool is_data_fault(const char *sqlstate)
 
 static enum db_status ingest_range(struct batch *batch, struct name_cache *cache, size_t from, size_t to);
 
-static enum db_status ingest_ranges(struct batch *batch, struct name_cache *cache, const size_t *bounds, size_t n)
+/* Of two items or more. Halves also where one is to be alone: there may be thousands of those, and each attempt reads all of its items' rows. */
+static enum db_status ingest_halves(struct batch *batch, struct name_cache *cache, size_t from, size_t to)
 {
-    enum db_status status = DB_OK;
+    size_t middle = from + (to - from) / 2;
+    enum db_status status = ingest_range(batch, cache, from, middle);
 
-    for (size_t i = 0; i + 1 < n && status == DB_OK; i++)
-        if (bounds[i] < bounds[i + 1])
-            status = ingest_range(batch, cache, bounds[i], bounds[i + 1]);
-    return status;
+    return status == DB_OK ? ingest_range(batch, cache, middle, to) : status;
 }
 
 static enum db_status ingest_range(struct batch *batch, struct name_cache *cache, size_t from, size_t to)
@@ -152,17 +151,20 @@ static enum db_status ingest_range(struct batch *batch, struct name_cache *cache
     if (status == DB_OK)
         return DB_OK;
     if (status == DB_NONE)
-        return ingest_ranges(batch, cache, (size_t[]){from, batch->large, batch->large + 1, to}, 4);
+        return ingest_halves(batch, cache, from, to);
     (void)snprintf(sqlstate, sizeof sqlstate, "%s", db_sqlstate(batch->db));
     db_rollback(batch->db);
     if (status == DB_RETRY || !is_data_fault(sqlstate))
         return status;
     if (to - from > 1)
-        return ingest_ranges(batch, cache, (size_t[]){from, from + (to - from) / 2, to}, 3);
+        return ingest_halves(batch, cache, from, to);
     if (to == from || batch->items[from].rejected)
         return DB_ERROR;
     log_warn("the database refuses a message", LOG_FIELD("sqlstate", LOG_TEXT(sqlstate)), );
-    refuse(batch, &batch->items[from], "refused_by_store", "the database cannot store it");
+    if (strcmp(sqlstate, "23514") == 0) /* partitions are there: it is profile_traits_check */
+        refuse(batch, &batch->items[from], "traits_too_large", "the person's traits would be larger than 1 MiB");
+    else
+        refuse(batch, &batch->items[from], "refused_by_store", "the database cannot store it");
     return DB_OK;
 }
 

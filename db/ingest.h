@@ -7,7 +7,7 @@
 
 /* Stores all messages and rejects of the jobs, in their order. DB_OK: committed, and n_stored, n_duplicate and n_rejected of each job
  * say what became of its messages (a message that PostgreSQL refuses is rejected as refused_by_store, one of a source with too many
- * event names as too_many_names; both are in the reject log). DB_RETRY: not known to be stored; the same jobs again, after a reconnect
+ * event names as too_many_names, one that makes a profile's traits larger than 1 MiB as traits_too_large; all are in the reject log). DB_RETRY: not known to be stored; the same jobs again, after a reconnect
  * where needed. DB_ERROR: the database refuses for reasons that are not the messages'; again later. In both cases part of the jobs may
  * be committed already, which the next call finds out by itself.
  *

@@ -35,7 +35,7 @@ struct batch {
     enum lock locks[LOCKS]; /* held, or to be taken by the first statement */
     struct identities people;
     struct id_map by_message; /* the last item of this attempt with a messageId */
-    size_t large;             /* the item that merges a large profile, IDENTITY_NONE: none does */
+    bool large;               /* an item merges a large profile */
     struct db_rows lone;      /* profiles that may be merged away: their traits are borrowed from here */
 };
 

@@ -21,8 +21,10 @@ DB_STATEMENT(
 DB_STATEMENT(ingest_lone, "U",
              "SELECT p.profile_id, s.raw_id, s.kind = 'user', p.traits,"
              " (SELECT count(*) FROM (SELECT FROM event e WHERE e.profile_id = p.profile_id LIMIT 1000001) AS most)"
+             " FROM (SELECT profile_id, CASE WHEN sum(octet_length(traits::text)) OVER (ORDER BY profile_id) - octet_length(traits::text)"
+             " < 16777216 THEN traits END AS traits"
              " FROM (SELECT DISTINCT i.profile_id FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id) AS meant"
-             " JOIN profile p ON p.profile_id = meant.profile_id AND p.user_id IS NULL JOIN identity s ON s.profile_id = p.profile_id");
+             " JOIN profile USING (profile_id) WHERE user_id IS NULL) AS p JOIN identity s ON s.profile_id = p.profile_id");
 _Static_assert(MOVE_MAX == 1000000, "the statement above counts to one more");
 DB_STATEMENT(ingest_odd, "U",
              "SELECT o.message_id, o.name_id, o.raw_id, o.own_ts, i.profile_id FROM unnest($1::uuid[]) AS k (message_id)"
@@ -150,7 +152,8 @@ static void know_person(struct identities *people, const struct db_rows *rows, s
         *VEC_ADD(&people->ids.at[identity].former) = db_array_next_id(&former);
 }
 
-/* An anonymous profile that may be merged away, once for each id that means it. */
+/* An anonymous profile that may be merged away, once for each id that means it. The traits of all together must not fill the memory:
+ * those that come after 16 MiB of them are left out, and such a profile is large; the first is always given. */
 static void know_lone(struct identities *people, const struct db_rows *rows, size_t row)
 {
     struct id id = db_id(rows, row, 0);
@@ -159,7 +162,7 @@ static void know_lone(struct identities *people, const struct db_rows *rows, siz
 
     profile = identity_know(people, identity_add(people, &person, db_bool(rows, row, 2)), &id);
     profile->traits = (struct span){.at = db_text(rows, row, 3), .len = db_text_len(rows, row, 3)};
-    profile->large = db_int(rows, row, 4) > MOVE_BESIDE_MAX;
+    profile->large = db_int(rows, row, 4) > MOVE_BESIDE_MAX || db_null(rows, row, 3);
     profile->huge = db_int(rows, row, 4) > MOVE_MAX;
 }
 

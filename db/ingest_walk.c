@@ -51,7 +51,7 @@ void ingest_walk(struct batch *batch)
             continue;
         item->profile = identity_meet(&batch->people, item->user, item->anonymous);
         if (batch->people.merges.n > merges && batch->people.profiles.at[batch->people.merges.at[merges].gone].large)
-            batch->large = i;
+            batch->large = true;
     }
 }
 

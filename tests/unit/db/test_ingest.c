@@ -128,6 +128,39 @@ START_TEST(test_a_large_merge_is_made_alone)
 }
 END_TEST
 
+/* A program that was fed fat traits by the public write key once ended on a full buffer, when it merged their owners. */
+START_TEST(test_merges_of_fat_traits)
+{
+    TELL(3, 0, {.anonymous = "a", .json = "{}", .at = 1}, {.anonymous = "b", .json = "{}", .at = 1},
+         {.anonymous = "c", .json = "{}", .at = 1});
+    store_run("ALTER TABLE profile DROP CONSTRAINT profile_traits_check; UPDATE profile SET traits ="
+              " (SELECT jsonb_object_agg(anonymous_id || i, repeat('x', 100000)) FROM generate_series(1, 170) i)");
+    TELL(4, 0, {.user = "u", .anonymous = "a", .at = 2}, {.user = "v", .anonymous = "b", .at = 2}, {.user = "w", .anonymous = "c", .at = 2},
+         {.user = "x", .event = "Seen", .at = 3});
+    ck_assert_int_eq(ask("SELECT count(*) FROM profile WHERE (SELECT count(*) FROM jsonb_object_keys(traits)) = 170"), 3);
+    ck_assert_int_eq(ask("SELECT count(*) FROM touched"), 7); /* the first; two of each merge, alone but for the last, with Seen */
+    expect_sound();
+}
+END_TEST
+
+START_TEST(test_traits_have_a_limit)
+{
+    char json[120000] = "{\"key1\":\"";
+    size_t len = strlen(json);
+
+    memset(json + len, 'x', sizeof json - 3 - len);
+    memcpy(json + sizeof json - 3, "\"}", 3);
+    for (int i = 0; i < 9; i++) {
+        json[5] = (char)('1' + i);
+        TELL(i == 8 ? 1 : 2, 0, {.user = "u", .json = json, .at = i}, {.user = "v", .event = "Seen", .at = i});
+    }
+    ck_assert_int_eq(ask("SELECT count(*) FROM reject WHERE code = 'traits_too_large'"), 1);
+    ck_assert_int_eq(ask("SELECT count(*) FROM profile, jsonb_object_keys(traits)"), 8);
+    TELL(1, 0, {.user = "u", .event = "Seen", .at = 20});
+    expect_sound();
+}
+END_TEST
+
 /* --- Traits --- */
 
 START_TEST(test_traits)
@@ -510,6 +543,8 @@ int main(void)
     tcase_add_test(tests, test_alias_of_two_users_merges_nothing);
     tcase_add_test(tests, test_former_keeps_the_last_32);
     tcase_add_test(tests, test_a_large_merge_is_made_alone);
+    tcase_add_test(tests, test_merges_of_fat_traits);
+    tcase_add_test(tests, test_traits_have_a_limit);
     tcase_add_test(tests, test_traits);
     tcase_add_test(tests, test_traits_of_a_merge);
     tcase_add_test(tests, test_a_late_retry_sets_no_old_trait);
