@@ -3,6 +3,8 @@
  * A profile that was merged away or erased has no row and is a member nowhere, even before the worker has written so. */
 #include "db/member.h"
 
+#include <inttypes.h>
+
 #include "db/segment.h"
 
 DB_STATEMENT(member_page, "tuiT",
@@ -11,22 +13,25 @@ DB_STATEMENT(member_page, "tuiT",
              " FROM membership m JOIN profile p USING (profile_id)"
              " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
              " ORDER BY m.profile_id LIMIT $3");
-/* The first change of a person after the instant says what they were at it; who has none since is what they are. */
-DB_STATEMENT(
-    member_at, "tuiTz",
-    "WITH s AS (SELECT segment_id, serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL),"
-    " later AS (SELECT DISTINCT ON (profile_id) profile_id, op, user_id, anonymous_id FROM change"
-    "   WHERE segment_id = (SELECT segment_id FROM s) AND at > $5 AND profile_id > $2 ORDER BY profile_id, seq),"
-    " entered AS (SELECT profile_id, max(at) AS at FROM change"
-    "   WHERE segment_id = (SELECT segment_id FROM s) AND at <= $5 AND op = 'enter' AND profile_id > $2 GROUP BY profile_id)"
-    " SELECT x.profile_id, x.user_id, CASE WHEN x.user_id IS NULL THEN x.anonymous_id END, x.entered_at,"
-    " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, x.traits -> k) FROM unnest($4) k) END"
-    " FROM (SELECT m.profile_id, p.user_id, p.anonymous_id, m.entered_at, p.traits FROM membership m JOIN profile p USING (profile_id)"
-    "     WHERE m.version_id = (SELECT serving_version_id FROM s) AND m.profile_id > $2"
-    "       AND NOT EXISTS (SELECT FROM later l WHERE l.profile_id = m.profile_id)"
-    "   UNION ALL SELECT l.profile_id, l.user_id, l.anonymous_id, e.at, coalesce(p.traits, '{}')"
-    "     FROM later l LEFT JOIN entered e USING (profile_id) LEFT JOIN profile p USING (profile_id) WHERE l.op = 'exit') x"
-    " ORDER BY x.profile_id LIMIT $3");
+/* The first change of a person after the instant says what they were at it; who has none since is what they are. A full join, so that it is hashed or
+ * merged whatever the planner believes of the sizes. */
+#define MEMBER_AT                                                                                                                          \
+    "WITH s AS (SELECT segment_id, serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL),"                                \
+    " told AS (SELECT profile_id, (array_agg(op ORDER BY seq) FILTER (WHERE at > $5))[1] AS op,"                                           \
+    "   (array_agg(user_id ORDER BY seq) FILTER (WHERE at > $5))[1] AS user_id,"                                                           \
+    "   (array_agg(anonymous_id ORDER BY seq) FILTER (WHERE at > $5))[1] AS anonymous_id,"                                                 \
+    "   max(at) FILTER (WHERE at <= $5 AND op = 'enter') AS entered_at"                                                                    \
+    "   FROM change WHERE segment_id = (SELECT segment_id FROM s) AND profile_id > $2 GROUP BY profile_id HAVING max(at) > $5),"           \
+    " now AS (SELECT profile_id, entered_at FROM membership WHERE version_id = (SELECT serving_version_id FROM s) AND profile_id > $2)"    \
+    " SELECT profile_id, x.user_id, CASE WHEN x.user_id IS NULL THEN x.anonymous_id END, x.entered_at,"                                    \
+    " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, coalesce(p.traits, '{}') -> k) FROM unnest($4) k) END"                \
+    " FROM now m FULL JOIN told t USING (profile_id) LEFT JOIN profile p USING (profile_id)"                                               \
+    " CROSS JOIN LATERAL (SELECT CASE WHEN t.op IS NULL THEN p.user_id ELSE t.user_id END AS user_id,"                                     \
+    "   CASE WHEN t.op IS NULL THEN p.anonymous_id ELSE t.anonymous_id END AS anonymous_id,"                                               \
+    "   CASE WHEN t.op IS NULL THEN m.entered_at ELSE t.entered_at END AS entered_at) x"                                                   \
+    " WHERE CASE WHEN t.op IS NULL THEN p.profile_id IS NOT NULL ELSE t.op = 'exit' END ORDER BY profile_id LIMIT $3"
+DB_STATEMENT(member_at, "tuiTz", MEMBER_AT);
+DB_STATEMENT(member_at_open, "tuiTz", "DECLARE member_at NO SCROLL CURSOR FOR " MEMBER_AT);
 DB_STATEMENT(
     member_count_at, "tz",
     "SELECT coalesce(v.size, 0) + (SELECT coalesce(sum(CASE c.op WHEN 'exit' THEN 1 WHEN 'enter' THEN -1 ELSE 0 END), 0) FROM change c"
@@ -75,11 +80,30 @@ enum db_status db_member_page(struct db *db, const struct member_query *query, s
     return segment == DB_OK && members == DB_NONE ? DB_OK : segment != DB_OK ? segment : members;
 }
 
+/* Each page of the past reads the feed anew: a cursor reads it once for all of them. */
+static enum db_status more_at(struct db *db, const struct member_query *query, struct db_rows *ret_members)
+{
+    static const struct id first;
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    struct member_query all = *query;
+    enum db_status status = DB_OK;
+    char fetch[64];
+
+    all.limit = INT32_MAX;
+    (void)bind(&all, &args);
+    if (id_compare(&query->after, &first) == 0)
+        status = db_run(db, &member_at_open, &args, NULL);
+    (void)snprintf(fetch, sizeof fetch, "FETCH %" PRId32 " FROM member_at", query->limit);
+    return status == DB_OK ? db_run_sql(db, fetch, NULL, ret_members) : status;
+}
+
 enum db_status db_member_more(struct db *db, const struct member_query *query, struct db_rows *ret_members)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     const struct db_statement *statement = bind(query, &args);
 
+    if (query->at_us != INSTANT_NONE)
+        return more_at(db, query, ret_members);
     return db_run(db, statement, &args, ret_members);
 }
 

@@ -23,7 +23,7 @@ struct member_row {
 /* The segment (as db_segment_read) and members of its serving version by profile id, of one snapshot. DB_NONE: no such segment. */
 enum db_status db_member_page(struct db *db, const struct member_query *query, struct db_rows *ret_segment,
                               struct db_rows *ret_members) MUST_CHECK;
-/* Further members inside a REPEATABLE READ transaction of the caller's; DB_NONE: no more. */
+/* Further members inside a REPEATABLE READ transaction of the caller's, which reads one segment so, from after = zero on; DB_NONE: no more. */
 enum db_status db_member_more(struct db *db, const struct member_query *query, struct db_rows *ret_members) MUST_CHECK;
 /* How many members there were at an instant, by the feed. */
 enum db_status db_member_count_at(struct db *db, const char *key, int64_t at_us, int64_t *ret_size) MUST_CHECK;

@@ -110,6 +110,23 @@ def test_members_at(house):
     assert len(answer.lines) == 6 and answer.headers["cohortd-as-of"] == then
 
 
+def test_members_at_of_many(house):
+    """More than a page of a stream, and as many changes since: once 10 s for a page, and a scan of the feed for each."""
+    upload = {"Content-Type": "text/csv"}
+    ids = "user_id\n" + "".join(f"many{n}\n" for n in range(10_000))
+    house.api.post("/v1/segments", {"key": "many", "name": "many", "kind": "list"})
+    assert house.api.post("/v1/segments/many/members?mode=add", ids, headers=upload).json["added"] == 10_000
+    then = iso(house.caught_up())
+    half = ids[: ids.index("many5000\n")]
+    assert house.api.post("/v1/segments/many/members?mode=remove", half, headers=upload).json["removed"] == 5_000
+    started = time.monotonic()
+    assert house.api.get(f"/v1/segments/many/members?at={then}&limit=1000").json["size"] == 10_000
+    answer = house.api.get(f"/v1/segments/many/members?at={then}&fields=plan", headers={"Accept": "application/x-ndjson"})
+    assert users(answer.lines) == {f"many{n}" for n in range(10_000)} and len(answer.lines) == 10_000
+    assert [line["traits"] for line in answer.lines[:2]] == [{"plan": None}] * 2
+    assert time.monotonic() - started < 5
+
+
 @pytest.mark.parametrize("at, status", [("2020-01-01", 422), ("2999-01-01", 422), ("x", 400), ("", 400)])
 def test_no_members_of_a_time_that_is_not_known(house, shop, at, status):
     assert house.api.get(f"/v1/segments/insight/members?at={at}").status == status
