@@ -73,7 +73,8 @@ static bool look_back(struct call *c, int64_t at_us, struct segment_row *segment
         (void)answer_problem_detail(c, PROBLEM_OUT_OF_HISTORY, "the segment was made later");
         return false;
     }
-    segment->as_of_us = at_us;
+    if (at_us < segment->as_of_us) /* nothing is known yet of what lies after the worker's as_of */
+        segment->as_of_us = at_us;
     status = db_member_count_at(c->db, segment->key, at_us, &segment->size);
     if (status != DB_OK)
         (void)answer_status(c, status);

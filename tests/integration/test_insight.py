@@ -127,6 +127,17 @@ def test_members_at_of_many(house):
     assert time.monotonic() - started < 5
 
 
+def test_members_at_says_no_more_than_the_worker_knows(house, shop):
+    house.caught_up()
+    held = house.postgres.connect()
+    held.autocommit = False
+    with held.cursor() as cursor:
+        cursor.execute("SELECT to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM worker FOR UPDATE")
+        ((as_of,),) = cursor.fetchall()
+        assert house.api.get(f"/v1/segments/insight/members?at={iso(house.now())}").json["as_of"] == as_of
+    held.close()
+
+
 @pytest.mark.parametrize("at, status", [("2020-01-01", 422), ("2999-01-01", 422), ("x", 400), ("", 400)])
 def test_no_members_of_a_time_that_is_not_known(house, shop, at, status):
     assert house.api.get(f"/v1/segments/insight/members?at={at}").status == status
