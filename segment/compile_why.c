@@ -19,7 +19,7 @@ static void emit_measured_event(struct compiler *compiler, const struct node *no
     static const char *const aggregates[] = {
         [MEASURE_COUNT] = "count(*)",
         [MEASURE_SUM] = "coalesce(sum(value_number(m.v)), 0)",
-        [MEASURE_AVG] = "avg(value_number(m.v))",
+        [MEASURE_AVG] = "trim_scale(avg(value_number(m.v)))",
         [MEASURE_MIN] = "min(value_number(m.v))",
         [MEASURE_MAX] = "max(value_number(m.v))",
         [MEASURE_DISTINCT] = "count(DISTINCT value_text(m.v) COLLATE \"C\")",

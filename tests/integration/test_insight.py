@@ -51,6 +51,13 @@ def test_why_knows_when_time_alone_will_change_it(house, shop):
     assert tree["holds"] and tree["changes_at"] > house.api.get("/v1/status").json["worker"]["as_of"]
 
 
+def test_why_shows_an_average_without_trailing_zeros(house, shop):
+    house.send(*[{"type": "track", "userId": "avg", "event": "Averaged", "properties": {"n": n}} for n in (1, 2)])
+    house.segment("insight-avg", {"event": "Averaged", "measure": {"avg": "n"}, "gt": 1})
+    house.caught_up()
+    assert b'"measured":1.5,' in house.api.get("/v1/segments/insight-avg/members/avg/why").body
+
+
 def test_why_of_nobody(house, shop):
     assert house.api.get("/v1/segments/insight/members/nobody/why").status == 404
     assert house.api.get("/v1/segments/none/members/i1/why").status == 404
