@@ -5,8 +5,11 @@
 
 #define FEED_COLUMNS "SELECT seq, segment_key, user_id, anonymous_id, op, at, cause FROM change "
 DB_STATEMENT(feed_all, "li", FEED_COLUMNS "WHERE seq > $1 ORDER BY seq LIMIT $2");
+/* A deleted segment goes by another key until the worker has written its clear. */
 DB_STATEMENT(feed_segment, "lit",
              FEED_COLUMNS "WHERE seq > $1 AND segment_id = ANY (ARRAY(SELECT segment_id FROM segment WHERE key = $3"
+                          " UNION SELECT segment_id FROM segment WHERE deleted_at IS NOT NULL"
+                          "   AND regexp_replace(key, '^~[0-9]+[:~]', '') = $3"
                           " UNION SELECT c.segment_id FROM change c WHERE c.op = 'clear' AND c.segment_key = $3)) ORDER BY seq LIMIT $2");
 DB_STATEMENT(feed_expired, "l",
              "SELECT CASE WHEN $1 <= 0 THEN min_at < clock_timestamp() - interval '29 days' AND min_seq > 1"

@@ -146,6 +146,22 @@ def test_deleted_and_made_again_at_once(house):
     assert [c["op"] for c in house.changes() if c["segment"] == "phoenix"] == ["enter", "clear"] * 5 + ["enter"]
 
 
+def test_deleted_and_its_feed_is_read_before_its_clear(house):
+    """The row of the worker is held, so no tick comes between."""
+    house.track("vanished", "Vanished")
+    create(house, key="vanished", definition={"event": "Vanished"})
+    house.live("vanished")
+    house.caught_up()
+    held = house.postgres.connect()
+    held.autocommit = False
+    with held.cursor() as cursor:
+        cursor.execute("SELECT FROM worker FOR UPDATE")
+        assert house.api.delete("/v1/segments/vanished").status == 204
+        assert [c["op"] for c in house.changes(segment="vanished")] == ["enter"]
+    held.close()
+    wait_for(lambda: [c["op"] for c in house.changes(segment="vanished")] == ["enter", "clear"], 10, "the clear")
+
+
 def test_segment_in_use_is_not_deleted(house):
     create(house, key="used")
     create(house, key="user-of-it", definition={"not": {"segment": "used"}})
