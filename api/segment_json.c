@@ -75,11 +75,12 @@ void segment_etag(const struct segment_row *row, char ret_etag[ETAG_MAX])
 
 bool segment_matches(const struct call *c, const struct segment_row *row)
 {
-    const char *wanted = request_header(c->rq, "If-Match");
+    const char *wanted = request_header(c->rq, "If-Match"), *found;
     char etag[ETAG_MAX];
 
     segment_etag(row, etag);
-    return !wanted || strcmp(wanted, "*") == 0 || strstr(wanted, etag) != NULL; /* an ETag never stands within another: it has its quotes */
+    found = wanted ? strstr(wanted, etag) : NULL; /* an ETag never stands within another: it has its quotes */
+    return !wanted || strcmp(wanted, "*") == 0 || (found && (found == wanted || found[-1] != '/')); /* a weak one (W/"…") never matches */
 }
 
 enum handled answer_segment(struct call *c, unsigned status, const struct segment_row *row)

@@ -75,6 +75,7 @@ def test_if_match(house):
     etag = house.api.get("/v1/segments/tagged").headers["etag"]
     assert etag.startswith('"')
     assert patch(house, "tagged", {"name": "one"}, **{"If-Match": '"nope"'}).code == "precondition_failed"
+    assert patch(house, "tagged", {"name": "one"}, **{"If-Match": f"W/{etag}"}).code == "precondition_failed"  # weak ones never match
     changed = patch(house, "tagged", {"name": "one"}, **{"If-Match": etag})
     assert changed.status == 200 and changed.headers["etag"] != etag
     assert house.api.request("PUT", "/v1/segments/tagged", {"name": "x", "kind": "rule", "definition": BOUGHT}, headers={"If-Match": etag}).status == 412
