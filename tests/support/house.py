@@ -121,7 +121,10 @@ class House:
         """Waits until every committed event is reflected, at an instant (µs) not before `since`. Returns as_of in µs."""
 
         def look():
-            worker = self.api.get("/v1/status").json["worker"]
+            status = self.api.get("/v1/status")
+            if status.status != 200:  # the database is just coming back
+                return False
+            worker = status.json["worker"]
             return worker["pending"] == 0 and worker["as_of"] is not None and micros(worker["as_of"]) >= since and micros(worker["as_of"])
 
         return wait_for(look, seconds, "the worker to catch up")
