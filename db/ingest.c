@@ -131,7 +131,7 @@ static bool is_data_fault(const char *sqlstate)
 
 static enum db_status ingest_range(struct batch *batch, struct name_cache *cache, size_t from, size_t to);
 
-/* Of two items or more. Halves also where one is to be alone: there may be thousands of those, and each attempt reads all of its items' rows. */
+/* Of two items or more. Halves also where one is to be alone: there may be thousands of those, and an attempt reads for all its items. */
 static enum db_status ingest_halves(struct batch *batch, struct name_cache *cache, size_t from, size_t to)
 {
     size_t middle = from + (to - from) / 2;
