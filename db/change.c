@@ -10,7 +10,10 @@ DB_STATEMENT(
     "WITH told AS (INSERT INTO change (segment_id, segment_key, profile_id, user_id, anonymous_id, op, cause, at) "
     "SELECT s, k, p, u, a, o, c, $8 FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])"
     " WITH ORDINALITY AS d(s, k, p, u, a, o, c, i) ORDER BY i RETURNING seq) SELECT max(seq) FROM told");
-DB_STATEMENT(change_prune, "zl", "DELETE FROM change WHERE ctid = ANY (ARRAY(SELECT ctid FROM change WHERE at < $1 ORDER BY at LIMIT $2))");
+/* The newest stays however old it is: in a quiet feed it is where readers are, and their place must not expire while they miss nothing. */
+DB_STATEMENT(change_prune, "zl",
+             "DELETE FROM change WHERE ctid = ANY (ARRAY(SELECT ctid FROM change WHERE at < $1"
+             " AND seq < (SELECT seq FROM change ORDER BY seq DESC LIMIT 1) ORDER BY at LIMIT $2))");
 
 const char *change_cause_text(enum change_cause cause)
 {

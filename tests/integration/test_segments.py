@@ -338,6 +338,7 @@ def test_feed_long_poll(house):
 def test_feed_bad_parameters(house):
     for query in ("after=-1", "after=x", "wait=61s", "wait=x", "limit=0"):
         assert house.api.get(f"/v1/changes?{query}").status == 400, query
+    assert house.api.get(f"/v1/changes?after={2**63 - 1}").status == 200
 
 
 # The service

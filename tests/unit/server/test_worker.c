@@ -160,5 +160,16 @@ START_TEST(a_definition_that_is_refused_fails_alone)
 }
 END_TEST
 
-RUN_TESTS("worker", follows_events, survives_a_lost_connection, hands_the_lead_over, deletes_and_sweeps,
+START_TEST(the_newest_change_is_kept)
+{
+    store_begin();
+    store_run("INSERT INTO change (segment_id, segment_key, op, at, cause)"
+              " SELECT 1, 's', 'enter', 'epoch'::timestamptz + i * interval '1 day', 'event' FROM generate_series(1, 3) i");
+    ck_assert_int_eq(db_change_prune(store_db, T0, 100), DB_OK);
+    expect_text("SELECT string_agg(seq::text, ' ') FROM change", "3"); /* who has read it has missed nothing, and must not get a 410 */
+    store_end();
+}
+END_TEST
+
+RUN_TESTS("worker", the_newest_change_is_kept, follows_events, survives_a_lost_connection, hands_the_lead_over, deletes_and_sweeps,
           a_definition_that_is_refused_fails_alone)
