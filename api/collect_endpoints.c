@@ -73,14 +73,15 @@ static enum auth find_key(struct call *c)
 static enum handled admit(struct call *c, const char *type)
 {
     enum auth auth = find_key(c);
+    bool sure = false;
 
     if (auth == AUTH_UNKNOWN && !c->on_query_thread)
         return HANDLED_ELSEWHERE;
     if (auth == AUTH_UNKNOWN && c->db) {
-        c->ports->reload_keys(c->ports->app, c->db);
+        sure = c->ports->reload_keys(c->ports->app, c->db);
         auth = find_key(c);
     }
-    if (auth == AUTH_UNKNOWN && !c->db) /* not known to be unknown: an SDK drops what gets a 401 */
+    if (auth == AUTH_UNKNOWN && !sure) /* not known to be unknown: an SDK drops what gets a 401 */
         return answer_problem(c, PROBLEM_UNAVAILABLE, NULL);
     if (auth == AUTH_NONE)
         return answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "no write key");

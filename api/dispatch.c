@@ -302,13 +302,18 @@ static void done(struct request *rq, void *context, unsigned status, int64_t too
 /* The key was unknown: with fresh keys, is it still? False: answered. */
 static bool key_ok(struct call *c)
 {
+    bool sure;
+
     if (!c->key_missed)
         return true;
     c->key_missed = false;
-    c->ports->reload_keys(c->ports->app, c->db);
+    sure = c->ports->reload_keys(c->ports->app, c->db);
     if (auth_manage(c) == AUTH_OK)
         return head_ok(c);
-    (void)answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "the key is unknown or revoked");
+    if (sure)
+        (void)answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "the key is unknown or revoked");
+    else
+        (void)answer_problem(c, PROBLEM_UNAVAILABLE, NULL);
     return false;
 }
 

@@ -216,7 +216,7 @@ enum handled api_key_create(struct call *c)
     }
     if (status != DB_OK)
         return answer_status(c, status);
-    c->ports->reload_keys(c->ports->app, c->db);
+    (void)c->ports->reload_keys(c->ports->app, c->db);
     row = db_key_row(&rows, 0);
     put_key(&out, &row, made.text);
     reply_header(c->rq, "Cache-Control", "no-store");
@@ -232,6 +232,6 @@ enum handled api_key_delete(struct call *c)
         status = db_key_revoke(c->db, &key_id);
     if (status != DB_OK)
         return answer_status(c, status);
-    c->ports->reload_keys(c->ports->app, c->db);
+    (void)c->ports->reload_keys(c->ports->app, c->db);
     return answer_empty(c, 204);
 }

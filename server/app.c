@@ -62,9 +62,9 @@ static bool port_find_key(struct app *app, const uint8_t hash[KEY_HASH_SIZE], co
     return keys_find(app->keys, hash, origin, ret_key);
 }
 
-static void port_reload_keys(struct app *app, struct db *db)
+static bool port_reload_keys(struct app *app, struct db *db)
 {
-    keys_refresh(app->keys, db);
+    return keys_refresh(app->keys, db);
 }
 
 static const char *port_not_ready(struct app *app)

@@ -113,7 +113,7 @@ enum db_status keys_load(struct keys *keys, struct db *db)
     return DB_OK;
 }
 
-void keys_refresh(struct keys *keys, struct db *db)
+bool keys_refresh(struct keys *keys, struct db *db)
 {
     int64_t now_us = clock_mono_us();
     bool due;
@@ -125,8 +125,7 @@ void keys_refresh(struct keys *keys, struct db *db)
     if (due)
         keys->spent_us += REFRESH_US;
     pthread_mutex_unlock(&keys->mtx);
-    if (due && keys_load(keys, db) != DB_OK)
-        return; /* logged; the key stays unknown */
+    return !due || keys_load(keys, db) == DB_OK;
 }
 
 static bool origin_ok(const struct entry *entry, const char *origin)

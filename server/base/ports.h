@@ -59,8 +59,8 @@ struct ports {
 
     /* Looks the SHA-256 of a key up; origin may be NULL. False: unknown or revoked, as far as this process knows. */
     bool (*find_key)(struct app *app, const uint8_t hash[KEY_HASH_SIZE], const char *origin, struct key *ret_key);
-    /* Reads the keys again, at most 20 times a second. On a query thread; this one waits for the database. */
-    void (*reload_keys)(struct app *app, struct db *db);
+    /* Reads the keys again, at most 20 times a second. On a query thread; this one waits for the database. False: the database failed. */
+    bool (*reload_keys)(struct app *app, struct db *db);
 
     /* Why the process cannot serve now, a short text; NULL: it can. */
     const char *(*not_ready)(struct app *app);

@@ -105,6 +105,19 @@ def test_bad_keys_store_nothing(house):
     assert stored(house) == before
 
 
+def test_a_key_that_cannot_be_looked_up_is_not_refused(house):
+    """SDKs drop what is answered with 401; that the database fails does not make a key unknown."""
+    with house.db.cursor() as cursor:
+        cursor.execute("ALTER TABLE api_key RENAME TO api_key_away")
+    try:
+        assert key_answers(house, headers={"X-Write-Key": "cw_elsewhere"}) == 503
+        assert Client(house.server.address, bearer("ca_elsewhere")).get("/v1/segments").status == 503
+    finally:
+        with house.db.cursor() as cursor:
+            cursor.execute("ALTER TABLE api_key_away RENAME TO api_key")
+    assert key_answers(house, headers={"X-Write-Key": "cw_elsewhere"}) == 401
+
+
 def test_unauthorized_answer_suits_every_sdk(house):
     answer = Client(house.server.address).post("/v1/track", {"userId": "u", "event": "E"})
     assert_error(answer, 401)
