@@ -13,8 +13,8 @@ DB_STATEMENT(member_page, "tuiT",
              " FROM membership m JOIN profile p USING (profile_id)"
              " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
              " ORDER BY m.profile_id LIMIT $3");
-/* The first change of a person after the instant says what they were at it; who has none since is what they are. A full join, so that it is hashed or
- * merged whatever the planner believes of the sizes. */
+/* The first change of a person after the instant says what they were at it; who has none since is what they are. A full join, so that it is
+ * hashed or merged whatever the planner believes of the sizes. */
 #define MEMBER_AT                                                                                                                          \
     "WITH s AS (SELECT segment_id, serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL),"                                \
     " told AS (SELECT profile_id, (array_agg(op ORDER BY seq) FILTER (WHERE at > $5))[1] AS op,"                                           \
