@@ -170,6 +170,7 @@ static const struct refusal REFUSALS[] = {
     {"{'trait': 'a', 'contains': ''}", "bad_operand", "/contains"},
     {"{'trait': 'a', 'starts_with': 5}", "wrong_type", "/starts_with"},
     {"{'trait': 'a', 'matches': '(a)\\\\1'}", "bad_operand", "/matches"},
+    {"{'trait': 'a', 'matches': '(a)\\\\9'}", "bad_operand", "/matches"},
     {"{'trait': 'a', 'exists': 'yes'}", "bad_operand", "/exists"},
     {"{'trait': 'a', 'before': 5}", "wrong_type", "/before"},
     {"{'trait': 'a', 'before': '2026-1-1'}", "bad_operand", "/before"},

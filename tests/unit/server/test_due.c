@@ -69,21 +69,23 @@ START_TEST(calendars_are_kept_apart_by_zone_and_period)
     struct segment *a = parse("{\"event\":\"A\",\"window\":{\"calendar\":\"today\"}}", "UTC");
     struct segment *b = parse("{\"event\":\"A\",\"window\":{\"calendar\":\"today\"}}", "Europe/Berlin");
     struct segment *c = parse("{\"event\":\"A\",\"window\":{\"calendar\":\"yesterday\"}}", "UTC");
-    struct segment *segments[] = {a, b, c, a};
+    struct segment *d = parse("{\"event\":\"A\",\"window\":{\"calendar\":\"this_month\"}}", "UTC");
+    struct segment *segments[] = {a, b, c, d, a};
     struct watch_names names = {.ids = (int32_t[]){7}, .n = 1};
     struct due due = {.expiries = VEC_INIT};
 
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < 5; i++)
         due_add(&due,
                 &(struct due_version){
                     .depends = segment_depends(segments[i]), .calendars = &names, .timezone = segment_timezone(segments[i]), .version = i});
     due_seal(&due);
-    ck_assert_uint_eq(due.calendars.n, 3);
+    ck_assert_uint_eq(due.calendars.n, 4);
     ck_assert_uint_eq(due.calendars.at[0].watch.entries.n, 2);
     due_clear(&due);
     segment_free(a);
     segment_free(b);
     segment_free(c);
+    segment_free(d);
 }
 END_TEST
 
