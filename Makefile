@@ -133,10 +133,17 @@ check-analyze: $(BUILD)/gen/migrations.inc $(BUILD)/gen/templates.inc
 format: ## lay the C out as check-format wants it
 	@scripts/lint/format -i
 
-bench: ## what the server does in a second, beside a bare echo and COPY
+bench: ## what the server does in a second, beside a bare echo and COPY; then bench-segments
 	@scripts/install run test bench
 	+@$(again) all $(BUILD)/bench/echo
 	@bench/run $(BUILD)
+	+@$(again) bench-segments
+
+SECTIONS =
+bench-segments: ## what live segments cost over 20 M events (30 GB of disk, half an hour); SECTIONS="latency ticks builds reads limits"
+	@scripts/install run test bench
+	+@$(again) all
+	@bench/segments $(BUILD) $(SECTIONS)
 
 $(BUILD)/bench/echo: $(BUILD)/bench/echo.o
 	$(call say,link)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -152,5 +159,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all run test soak mutants unit unit-programs fuzz fuzz-programs lint $(CHECKS) format bench image clean help
+.PHONY: all run test soak mutants unit unit-programs fuzz fuzz-programs lint $(CHECKS) format bench bench-segments image clean help
 .DELETE_ON_ERROR:
