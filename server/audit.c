@@ -11,7 +11,7 @@
 #include "db/verify.h"
 #include "server/base/log.h"
 
-enum { AUDIT_PROFILES = 200 };
+enum { AUDIT_PROFILES = 200, STATEMENT_TIMEOUT_MS = 500 };
 
 static void complain(void *context, const struct db_verify_row *row)
 {
@@ -58,6 +58,33 @@ static void random_range(int64_t profiles, struct db_verify *verify)
     }
 }
 
+static enum db_status set_timeout(struct db *db, int ms)
+{
+    AUTO_BUF struct buf sql = BUF_INIT(64);
+
+    buf_addf(&sql, "SET statement_timeout = %d", ms);
+    return db_run_sql(db, buf_text(&sql), NULL, NULL);
+}
+
+/* A profile that is too dear to evaluate, set aside or not, must not keep the worker from its ticks. DB_NONE: nothing was compared. */
+static enum db_status verify_briefly(struct db *db, const struct db_verify *verify, struct db_verified *ret_verified)
+{
+    enum db_status status = set_timeout(db, STATEMENT_TIMEOUT_MS);
+    bool slow;
+
+    if (status != DB_OK)
+        return status;
+    status = db_verify(db, verify, ret_verified);
+    slow = status == DB_RETRY && db_is_connected(db) && strcmp(db_sqlstate(db), "57014") == 0;
+    if (!db_is_connected(db))
+        return DB_RETRY;
+    if (set_timeout(db, 0) != DB_OK) {
+        db_disconnect(db); /* the time-out must not stay */
+        return DB_RETRY;
+    }
+    return slow ? DB_NONE : status;
+}
+
 enum db_status audit_step(struct db *db, const struct roster *roster, struct audit_result *ret_result)
 {
     const struct roster_version *version = choose(roster);
@@ -75,9 +102,9 @@ enum db_status audit_step(struct db *db, const struct roster *roster, struct aud
     verify.key = version->key;
     verify.context = version->key;
     random_range(profiles, &verify);
-    status = db_verify(db, &verify, &verified);
+    status = verify_briefly(db, &verify, &verified);
     if (status != DB_OK)
-        return status == DB_NONE || status == DB_ERROR ? DB_OK : status; /* deleted meanwhile; or logged */
+        return status == DB_NONE || status == DB_ERROR ? DB_OK : status; /* deleted meanwhile, or too dear; or logged */
     if (!verified.kept)
         return DB_OK;
     ret_result->compared = (uint64_t)(profiles < AUDIT_PROFILES ? profiles : AUDIT_PROFILES);
