@@ -16,6 +16,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 
 PROTOCOL = 196608
 WORKER = b"cohortd worker"
@@ -35,6 +36,7 @@ class Wire:
     """url: where cohortd connects instead."""
 
     def __init__(self, postgres):
+        self.postgres = postgres
         self.behind = f"{postgres.folder}/.s.PGSQL.5432"
         self.folder = tempfile.mkdtemp(prefix="cohortd-wire.")
         os.chmod(self.folder, 0o755)
@@ -43,6 +45,7 @@ class Wire:
         self.steps = []
         self.striking = None
         self.dumb = False
+        self.pace = 0  # s before each Sync of the worker: builds take long
         self.lock = threading.Lock()
         self.flowing = threading.Event()
         self.flowing.set()
@@ -202,6 +205,8 @@ class Link:
     def ask_one(self, kind, message):
         if kind in b"QPBES" and self.state == "I" and self.all_answered():
             self.wire.flowing.wait()
+        if kind == ord("S") and self.wire.pace:
+            time.sleep(self.wire.pace)
         name = self.name(kind, message)
         strike = self.wire.take_step(self, name) if name else None
         if strike:
