@@ -63,9 +63,13 @@ class Flood:
     def found(self):
         """What is wrong with the store: an acknowledged event that is not there, or any that is there twice."""
         stored = dict(
-            self.house.rows("SELECT message_id::text, count(*) FROM event JOIN event_name USING (name_id) WHERE name = 'Flood' GROUP BY message_id")
+            self.house.rows(
+                "SELECT message_id::text, count(*) FROM event JOIN event_name USING (name_id) WHERE name = 'Flood' GROUP BY message_id"
+            )
         )
         acknowledged = {str(uuid.UUID(bytes=hashlib.sha256(id.encode()).digest()[:16])) for id in self.acknowledged}
         found = [f"answered {bad}" for bad in self.bad]
-        found += [f"{len(acknowledged - set(stored))} of {len(acknowledged)} acknowledged events are lost"] if acknowledged - set(stored) else []
+        found += [
+            f"{len(acknowledged - set(stored))} of {len(acknowledged)} acknowledged events are lost"
+        ] if acknowledged - set(stored) else []
         return found + [f"{id} is stored {times} times" for id, times in stored.items() if times != 1]

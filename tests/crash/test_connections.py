@@ -61,5 +61,7 @@ def test_answers_in_each_second(house, total):
     assert slowest < 3, f"a connection waited {slowest:.1f} s"
     answers = sum(len(connection.at) for connection in connections)
     print(f"{total} connections: {answers / SECONDS:.0f} answers a second, slowest {slowest:.3f} s")
-    assert house.one("SELECT count(*) FROM event JOIN event_name USING (name_id) WHERE name = 'Many'") == answers + getattr(house, "answers", 0)
+    assert house.one(
+        "SELECT count(*) FROM event JOIN event_name USING (name_id) WHERE name = 'Many'"
+    ) == answers + getattr(house, "answers", 0)
     house.answers = getattr(house, "answers", 0) + answers

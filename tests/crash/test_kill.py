@@ -1,4 +1,4 @@
-"""kill -9 under load: every event answered 200 is stored exactly once, members equal a fresh evaluation, and the feed replayed gives them."""
+"""kill -9 under load: every event answered 200 is stored exactly once, members equal a fresh evaluation, the feed replayed gives them."""
 import time
 
 import pytest
@@ -43,7 +43,8 @@ def test_kill_9_under_load(house, crash, seed):
     known = replayed(reader.changes)
     for round_ in load.rounds:
         for key in round_.segments:
-            assert known.get(key, set()) == house.snapshot(key)[0] or replayed(house.changes()).get(key, set()) == house.snapshot(key)[0], key
+            if known.get(key, set()) != house.snapshot(key)[0]:  # time may have moved one since
+                assert replayed(house.changes()).get(key, set()) == house.snapshot(key)[0], key
     verified = run(house.postgres.url, "verify")
     assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
 

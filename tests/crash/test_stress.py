@@ -1,4 +1,4 @@
-"""Ingest beside merges from two processes on one database: nothing lost, doubled, or left under a profile that was merged away, and no deadlock.
+"""Ingest beside merges from two processes on one database: nothing lost, doubled, or under a dead profile, and no deadlock.
 
 An earlier design lost 38 % of the events here.
 """
@@ -89,7 +89,8 @@ def test_ingest_beside_merges_from_two_processes(house):
         verified = run(house.postgres.url, "verify")
         assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
         expected = house.rows(
-            "SELECT user_id, anonymous_id FROM profile JOIN event USING (profile_id) JOIN event_name USING (name_id) WHERE name = 'A' GROUP BY 1, 2 HAVING count(*) >= 3"
+            "SELECT user_id, anonymous_id FROM profile JOIN event USING (profile_id) JOIN event_name USING (name_id)"
+            " WHERE name = 'A' GROUP BY 1, 2 HAVING count(*) >= 3"
         )
         assert house.snapshot("stress")[0] == {("user", u) if u is not None else ("anonymous", a) for u, a in expected}
     finally:
@@ -97,13 +98,19 @@ def test_ingest_beside_merges_from_two_processes(house):
 
 
 def check_events(house, sent):
-    assert house.one("SELECT count(*) FROM event LEFT JOIN profile USING (profile_id) WHERE profile.profile_id IS NULL") == 0, "events under a dead id"
+    assert house.one(
+        "SELECT count(*) FROM event LEFT JOIN profile USING (profile_id) WHERE profile.profile_id IS NULL"
+    ) == 0, "events under a dead id"
     assert house.one("SELECT count(*) FROM event") == house.one("SELECT count(DISTINCT message_id) FROM event") == len(sent)
 
 
 def check_identities(house, sent):
-    assert house.one("SELECT count(*) FROM identity LEFT JOIN profile USING (profile_id) WHERE profile.profile_id IS NULL") == 0, "a chain or a dead end"
-    now = dict(house.rows("SELECT kind || ' ' || external_id, coalesce(user_id, anonymous_id) FROM identity JOIN profile USING (profile_id)"))
+    assert house.one(
+        "SELECT count(*) FROM identity LEFT JOIN profile USING (profile_id) WHERE profile.profile_id IS NULL"
+    ) == 0, "a chain or a dead end"
+    now = dict(
+        house.rows("SELECT kind || ' ' || external_id, coalesce(user_id, anonymous_id) FROM identity JOIN profile USING (profile_id)")
+    )
     seen_with = {}
     for message in sent.values():
         anonymous = message.get("anonymousId") or message.get("previousId")

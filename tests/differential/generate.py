@@ -23,10 +23,13 @@ PATHS = [
 COMMON_TEXTS = ["red", "Red", "RED", "blue", "жук", "ЖУК", "5"]
 # paths at which an operator of a kind often finds what it is about: from the root, and from an array element inside `has`
 SUITED = {
-    "number": ["n", "n", "n", "l[]", "o.n", "items[].price", "nest[].in[].n"], "text": ["s", "s", "s", "o.s", "items[].name", "items[].tags[]", "l[]"],
+    "number": ["n", "n", "n", "l[]", "o.n", "items[].price", "nest[].in[].n"],
+    "text": ["s", "s", "s", "o.s", "items[].name", "items[].tags[]", "l[]"],
     "date": ["d"], "any": PATHS,
 }
-SUITED_INSIDE = {"number": ["price", "in[].n"], "text": ["name", "tags[]"], "date": ["x"], "any": ["name", "price", "tags[]", "x", "in[].n"]}
+SUITED_INSIDE = {
+    "number": ["price", "in[].n"], "text": ["name", "tags[]"], "date": ["x"], "any": ["name", "price", "tags[]", "x", "in[].n"]
+}
 PLAIN_PATHS = [path for path in PATHS if "[]" not in path.replace(r"\[\]", "")]
 LASTS = ["2s", "5s", "30s", "10m", "1h", "1d", "24h", "7d", "2w", "30d", "90d", "365d", "3650d"]
 CALENDAR = ["today", "yesterday"] + [f"{which}_{unit}" for which in ("this", "last") for unit in ("week", "month", "quarter", "year")]
@@ -76,7 +79,10 @@ class Generator:
         if self.moments and self.chance(0.35):
             return self.of(self.moments)
         back = self.of(
-            [r.randint(0, 8) * SECOND, r.randint(0, 90) * SECOND, r.randint(0, 48) * 1800 * SECOND, r.randint(0, 60) * DAY // 2, r.randint(0, 400) * DAY]
+            [
+                r.randint(0, 8) * SECOND, r.randint(0, 90) * SECOND, r.randint(0, 48) * 1800 * SECOND, r.randint(0, 60) * DAY // 2,
+                r.randint(0, 400) * DAY
+            ]
         )
         return self.now // SECOND * SECOND - back + self.one(0, 0, 0, 1, -1, 500_000)
 
@@ -138,13 +144,17 @@ class Generator:
         """{key: path, operators}; dates: those of a person's trait too."""
         kinds = ["same number", "number", "number", "between", "same text", "same text", "like", "like", "exists", "instant"]
         kind = self.of(kinds + ["relative", "relative", "anniversary", "anniversary"] * dates)
-        about = {"same number": "number", "number": "number", "between": "number", "same text": "text", "like": "text", "exists": "any"}.get(kind, "date")
+        about = {
+            "same number": "number", "number": "number", "between": "number", "same text": "text", "like": "text", "exists": "any"
+        }.get(kind, "date")
         path = self.of(suited[about] if self.chance(0.8) else suited["any"])
         made = self.operator(kind)
         if self.chance(0.15):
             made = {**self.operator(self.of(kinds)), **made}
         operands = [item for operand in made.values() for item in (operand if isinstance(operand, list) else [operand])]
-        texts = all(op in TEXT_OPERATORS or op in ("eq", "neq", "in", "nin") for op in made) and all(isinstance(item, str) for item in operands)
+        texts = all(
+            op in TEXT_OPERATORS or op in ("eq", "neq", "in", "nin") for op in made
+        ) and all(isinstance(item, str) for item in operands)
         if texts and self.chance(0.5):
             made["ignore_case"] = True
         return {key: path, **made}
@@ -159,10 +169,16 @@ class Generator:
         if kind == "number":
             return {self.one("gt", "gte", "lt", "lte"): literal(self.of(NUMBERS))}
         if kind == "between":
-            return {"between": self.one([literal("0"), literal("5")], [literal("5"), literal("100.0")], [literal("-7.5"), literal("19.99")])}
+            return {
+                "between": self.one([literal("0"), literal("5")], [literal("5"), literal("100.0")], [literal("-7.5"), literal("19.99")])
+            }
         if kind == "like":
             op = self.of(TEXT_OPERATORS)
-            return {op: self.of(PATTERNS) if op == "matches" else self.one(self.of([text for text in TEXTS if text]), "r", "R", "e", "ED", "1", "0", "ß", "Ж")}
+            return {
+                op: self.of(PATTERNS) if op == "matches" else self.one(
+                    self.of([text for text in TEXTS if text]), "r", "R", "e", "ED", "1", "0", "ß", "Ж"
+                )
+            }
         if kind == "exists":
             return {"exists": self.one(True, False)}
         if kind == "instant":
@@ -224,7 +240,10 @@ class Generator:
 
     def a_bucket(self, _depth, _keys):
         low, high = sorted(self.random.sample(range(10_001), 2))
-        return {"bucket": self.one("salt", "☃", "b"), "from": literal("%d.%02d" % divmod(low, 100)), "to": literal("%d.%02d" % divmod(high, 100))}
+        return {
+            "bucket": self.one("salt", "☃", "b"), "from": literal("%d.%02d" % divmod(low, 100)),
+            "to": literal("%d.%02d" % divmod(high, 100))
+        }
 
     def comparators(self, pool):
         if self.chance(0.15):
@@ -274,7 +293,9 @@ class Generator:
             skip, last = sorted(self.random.sample([0, 1, 2, 3, 4, 5, 7, 8, 9, 10], 2))
             return {"last": LASTS[last], "skip": LASTS[skip]}
         if kind == 6:
-            begin, end = sorted(self.now + self.of([self.random.randint(-8, 8) * SECOND, self.random.randint(-400, 60) * DAY]) for _ in range(2))
+            begin, end = sorted(
+                self.now + self.of([self.random.randint(-8, 8) * SECOND, self.random.randint(-400, 60) * DAY]) for _ in range(2)
+            )
             both = {"from": iso(begin), "to": iso(end + 1)}
             return self.one(both, both, {"from": iso(begin)[:10]}, {"to": self.one(iso(end), iso(end)[:10])})
         if kind <= 8:

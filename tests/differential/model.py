@@ -12,7 +12,9 @@ from differential.naive import Event, Profile
 from differential.values import SECOND, Number, dumps, instant, is_numeric_text, loads, text, zone
 
 MINUTE = 60 * SECOND
-REFUSED_IDS = {"null", "undefined", "anonymous", "none", "0", "-1", "NaN", "[object Object]", ".", "..", "00000000-0000-0000-0000-000000000000"}
+REFUSED_IDS = {
+    "null", "undefined", "anonymous", "none", "0", "-1", "NaN", "[object Object]", ".", "..", "00000000-0000-0000-0000-000000000000"
+}
 CALLS = {"identify": "$identify", "alias": "$alias", "group": "$group"}
 
 
@@ -167,7 +169,8 @@ class Model:
         """Compares with the event table, takes over the instants only the server knew, and returns what differs (as texts)."""
         cursor.execute(
             "SELECT profile_id::text, name, message_id::text, (extract(epoch FROM ts) * 1000000)::bigint,"
-            " (extract(epoch FROM received_at) * 1000000)::bigint FROM event JOIN event_name USING (name_id) WHERE profile_id = ANY (%s::uuid[])",
+            " (extract(epoch FROM received_at) * 1000000)::bigint FROM event JOIN event_name USING (name_id)"
+            " WHERE profile_id = ANY (%s::uuid[])",
             ([id.hex() for id in {profile_id(*raw) for raw in self.identity}],),
         )
         stored, differences = {}, []
@@ -199,7 +202,8 @@ class Model:
         """The population and its traits."""
         raws = list(self.identity)
         cursor.execute(
-            "SELECT encode(uuid_send(profile_id), 'hex'), user_id, anonymous_id, traits::text FROM profile WHERE profile_id = ANY (%s::uuid[])",
+            "SELECT encode(uuid_send(profile_id), 'hex'), user_id, anonymous_id, traits::text FROM profile"
+            " WHERE profile_id = ANY (%s::uuid[])",
             ([profile_id(*raw).hex() for raw in raws],),
         )
         stored = {bytes.fromhex(id): (user, anonymous, loads(traits)) for id, user, anonymous, traits in cursor.fetchall()}

@@ -1,7 +1,8 @@
-"""One round of the differential test: random segments and histories sent to a live server, its members compared with model and naive evaluator.
+"""One round of the differential test: random segments and histories sent to a live server, members compared with the naive evaluator.
 
 Compared: after incremental ticks, with only time passing, after a build from scratch, and the change feed replayed. The instant is the
-server's own as_of, read in the same snapshot as the members. What differs is shrunk on the server to the smallest definition that still does.
+server's own as_of, read in the same snapshot as the members. What differs is shrunk on the server to the smallest definition that
+still does.
 """
 import time
 
@@ -118,7 +119,9 @@ class Round:
         segment = self.segments[key]
         self.compared += len(self.model.people)
         expected = {person.label: is_member(person, segment, as_of, self.segments) for person in self.model.people.values()}
-        wrong = [(person, expected[person.label]) for person in self.model.people.values() if expected[person.label] != (person.label in members)]
+        wrong = [
+            (person, expected[person.label]) for person in self.model.people.values() if expected[person.label] != (person.label in members)
+        ]
         wrong += [(who, False) for who in members if who not in expected]
         return wrong, as_of
 

@@ -1,4 +1,4 @@
-"""Many rounds of the differential test: soak.py SEED N runs N random segments in rounds of 60, each on its own seed, and says what it found.
+"""Many rounds of the differential test: soak.py SEED N runs N random segments in rounds of 60, each on a seed of its own.
 
 A fresh server every ten rounds. Exits 1 when something differed; every difference is printed with its seed.
 """

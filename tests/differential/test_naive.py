@@ -102,7 +102,8 @@ def test_paths():
     assert path_values(doc, "a[]") == [] and path_values(doc, "s[]") == []
     assert path_values(doc, "n") == [] and path_values(doc, "s.t") == []
     assert path_values(doc, "l[]")[1:2] != [None] and len(path_values(doc, "l[]")) == 3
-    assert path_values(doc, r"d\.e") == [Number(5)] and path_values(doc, r"f\[\]") == [Number(6)] and path_values(doc, "g\\\\") == [Number(7)]
+    assert path_values(doc, r"d\.e") == [Number(5)] and path_values(doc, r"f\[\]") == [Number(6)]
+    assert path_values(doc, "g\\\\") == [Number(7)]
 
 
 # Operators
@@ -120,7 +121,8 @@ def test_paths():
         ('"in":[1,"a",true]', '"a"', True), ('"in":[1,"a",true]', '"1.0"', True), ('"in":[1,"a",true]', "true", True),
         ('"in":[1,"a",true]', '"b"', False), ('"in":[1]', "null", False), ('"nin":[1,"a"]', '"a"', False), ('"nin":[1,"a"]', "null", True),
         ('"gt":5', "5", False), ('"gt":5', "5.000000000000000000001", True), ('"gte":5', '"5"', True), ('"lt":5', '"4.9"', True),
-        ('"lte":5', "5.1", False), ('"gt":5', '"1e1"', True), ('"gt":5', '"9 "', False), ('"gt":5', "null", False), ('"lt":5', "null", False),
+        ('"lte":5', "5.1", False), ('"gt":5', '"1e1"', True), ('"gt":5', '"9 "', False), ('"gt":5', "null", False),
+        ('"lt":5', "null", False),
         ('"between":[1,2]', "1", True), ('"between":[1,2]', "2", True), ('"between":[1,2]', "2.01", False),
         ('"contains":"%"', '"100%"', True), ('"contains":"_"', '"abc"', False), ('"contains":"0.0"', "10.05", True),
         ('"starts_with":"a"', '"abc"', True), ('"starts_with":"b"', '"abc"', False), ('"ends_with":"c"', '"abc"', True),
@@ -203,7 +205,9 @@ def test_logic():
 
 def test_profile_conditions():
     rows = [("2026-03-01", "A"), ("2026-03-05", "B"), ("2026-02-01", "$identify"), ("2026-03-11", "A")]
-    assert member('{"profile":"first_seen","after":"2026-02-28"}', rows) and not member('{"profile":"first_seen","before":"2026-03-01"}', rows)
+    assert member('{"profile":"first_seen","after":"2026-02-28"}', rows) and not member(
+        '{"profile":"first_seen","before":"2026-03-01"}', rows
+    )
     assert member('{"profile":"last_seen","before":"2026-03-06"}', rows)  # the event after T is not there yet
     assert member('{"profile":"last_seen","within_last":"6d"}', rows) and not member('{"profile":"last_seen","within_last":"5d"}', rows)
     assert member('{"profile":"first_seen","exists":false}') and not member('{"profile":"first_seen","before":"2027-01-01"}')
@@ -215,7 +219,9 @@ def test_bucket():
     share = int.from_bytes(hashlib.sha256(b"s\0" + profile).digest()[:4], "big") % 10_000
     low, high = "%d.%02d" % divmod(share, 100), "%d.%02d" % divmod(share + 1, 100)
     assert member('{"bucket":"s","from":%s,"to":%s}' % (low, high), id=profile)
-    assert not member('{"bucket":"s","from":%s,"to":100}' % high, id=profile) and not member('{"bucket":"s","from":0,"to":%s}' % low, id=profile)
+    assert not member(
+        '{"bucket":"s","from":%s,"to":100}' % high, id=profile
+    ) and not member('{"bucket":"s","from":0,"to":%s}' % low, id=profile)
 
 
 def test_reference():
@@ -273,7 +279,8 @@ def test_periods_in_the_zone():
 @pytest.mark.parametrize(
     "window, ts, inside",
     [
-        ('{"last":"1d"}', "2026-03-09T12:00:00Z", False), ('{"last":"1d"}', "2026-03-09T12:00:00.000001Z", True), ('{"last":"1d"}', AT, True),
+        ('{"last":"1d"}', "2026-03-09T12:00:00Z", False), ('{"last":"1d"}', "2026-03-09T12:00:00.000001Z", True),
+        ('{"last":"1d"}', AT, True),
         ('{"last":"2d","skip":"1d"}', "2026-03-09T12:00:00Z", True), ('{"last":"2d","skip":"1d"}', "2026-03-09T12:00:00.000001Z", False),
         ('{"last":"2d","skip":"1d"}', "2026-03-08T12:00:00Z", False), ('{"from":"2026-03-01","to":"2026-03-02"}', "2026-03-01", True),
         ('{"from":"2026-03-01","to":"2026-03-02"}', "2026-03-02", False), ('{"from":"2026-03-01"}', "2026-02-28T23:59:59Z", False),
@@ -302,9 +309,13 @@ def test_calendar_window_in_a_zone_with_dst():
 
 def test_window_about_a_date_of_the_person():
     after = '{"event":"B","window":{"after":{"profile":"first_seen"},"for":"1d"}}'
-    assert member(after, [("2026-03-01", "A"), ("2026-03-01T23:59:59Z", "B")]) and not member(after, [("2026-03-01", "A"), ("2026-03-02", "B")])
+    assert member(
+        after, [("2026-03-01", "A"), ("2026-03-01T23:59:59Z", "B")]
+    ) and not member(after, [("2026-03-01", "A"), ("2026-03-02", "B")])
     before = '{"event":"A","window":{"before":{"trait":"end"},"for":"1d"}}'
-    assert member(before, [("2026-03-01", "A")], '{"end":"2026-03-02"}') and not member(before, [("2026-03-02", "A")], '{"end":"2026-03-02"}')
+    assert member(
+        before, [("2026-03-01", "A")], '{"end":"2026-03-02"}'
+    ) and not member(before, [("2026-03-02", "A")], '{"end":"2026-03-02"}')
     assert not member(before, [("2026-03-01", "A")], '{"end":"never"}') and not member(before, [("2026-03-01", "A")])
 
 

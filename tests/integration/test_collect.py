@@ -1,4 +1,4 @@
-"""The collect face to the letter: paths, key places, answers, bodies in every wrapping, bad input, the reject log (docs/api.md, docs/protocol.md)."""
+"""The collect face to the letter: paths, key places, answers, bodies in every wrapping, bad input, the reject log (docs/api.md)."""
 import base64
 import gzip
 import json
@@ -99,7 +99,10 @@ def test_order_of_the_key_places(house):
 
 def test_bad_keys_store_nothing(house):
     before = stored(house)
-    for headers in ({}, {"X-Write-Key": "nope"}, {"X-Write-Key": ""}, {"Authorization": "Basic !!!"}, {"Authorization": "Digest x"}, {"Authorization": ""}):
+    for headers in (
+        {}, {"X-Write-Key": "nope"}, {"X-Write-Key": ""}, {"Authorization": "Basic !!!"}, {"Authorization": "Digest x"},
+        {"Authorization": ""}
+    ):
         assert key_answers(house, headers=headers) == 401, headers
     assert key_answers(house, headers={"X-Write-Key": house.admin_key}) in (401, 403)
     assert stored(house) == before
@@ -139,7 +142,9 @@ def body_for(user):
     return json.dumps({"batch": [{"type": "track", "userId": user, "event": "Wrapped", "messageId": user}]}).encode()
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "application/json; charset=utf-8", None])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "application/json; charset=utf-8", None]
+)
 def test_content_type_is_ignored(house, kind):
     user = f"type {kind}"
     accepted(house.collect.post("/v1/batch", body_for(user), headers={"Content-Type": kind}))
@@ -208,7 +213,9 @@ def test_body_in_single_bytes(house):
 
 def one_event(house, user):
     ((name, properties, context),) = house.rows(
-        "SELECT name, properties, context FROM event JOIN event_name USING (name_id) JOIN profile USING (profile_id) WHERE user_id = %s", user
+        "SELECT name, properties, context FROM event JOIN event_name USING (name_id) JOIN profile USING (profile_id)"
+        " WHERE user_id = %s",
+        user,
     )
     return name, properties, context
 
@@ -228,7 +235,9 @@ def test_context_of_the_batch_is_a_default(house):
 
 
 def test_unknown_members_are_ignored(house):
-    accepted(house.collect.post("/v1/track?foo=bar", {"userId": "extra", "event": "E", "_metadata": {}, "channel": "server", "anything": [1]}))
+    accepted(
+        house.collect.post("/v1/track?foo=bar", {"userId": "extra", "event": "E", "_metadata": {}, "channel": "server", "anything": [1]})
+    )
     assert house.events("extra") == 1
 
 
@@ -254,7 +263,8 @@ def test_big_message_is_kept_and_too_big_rejected(house):
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"{", b"nonsense", b"[]", b"5", b'"text"', b"null", b'{"a":1}x', b'{"userId":"u","event":"\xff"}', b"{'userId':'u'}", b'{"a":01}',
+        b"", b"{", b"nonsense", b"[]", b"5", b'"text"', b"null", b'{"a":1}x', b'{"userId":"u","event":"\xff"}', b"{'userId':'u'}",
+        b'{"a":01}',
         b'{"a":1,}', b'{"a":"\x01"}', b"[" * 100_000, b'{"batch":5}', b'{"batch":{}}', b'{"batch":null}', b"{}",
         b'{"userId":"u","event":"E","properties":' + b'{"a":' * 200 + b"1" + b"}" * 201,
     ],
@@ -344,12 +354,15 @@ def id_test(house, given):
     """The (user_id, anonymous_id) of the profile that an event with userId `given` and anonymousId fallback went to."""
     name = f"Id {house.message_id()}"
     house.send({"type": "track", "userId": given, "anonymousId": "fallback " + name, "event": name})
-    ((row),) = house.rows("SELECT user_id, anonymous_id FROM event JOIN event_name USING (name_id) JOIN profile USING (profile_id) WHERE name = %s", name)
+    ((row),) = house.rows(
+        "SELECT user_id, anonymous_id FROM event JOIN event_name USING (name_id) JOIN profile USING (profile_id) WHERE name = %s", name
+    )
     return row
 
 
 ABSENT = [
-    "null", "undefined", "anonymous", "none", "0", "-1", "NaN", "[object Object]", ".", "..", "00000000-0000-0000-0000-000000000000", "", None, 0, -1,
+    "null", "undefined", "anonymous", "none", "0", "-1", "NaN", "[object Object]", ".", "..", "00000000-0000-0000-0000-000000000000", "",
+    None, 0, -1,
     [], {}, True,
 ]
 
@@ -367,6 +380,8 @@ def test_impossible_id_is_nobody(house, given):
     assert stored(house) == kept and house.one("SELECT count(*) FROM identity WHERE external_id = %s", given) == 0
 
 
-@pytest.mark.parametrize("given, stored_as", [(42, "42"), ("x" * 256, "x" * 256), ("é" * 128, "é" * 128), ("Null", "Null"), ("🙂 x", "🙂 x"), (" a ", " a ")])
+@pytest.mark.parametrize(
+    "given, stored_as", [(42, "42"), ("x" * 256, "x" * 256), ("é" * 128, "é" * 128), ("Null", "Null"), ("🙂 x", "🙂 x"), (" a ", " a ")]
+)
 def test_good_id(house, given, stored_as):
     assert id_test(house, given)[0] == stored_as

@@ -14,8 +14,10 @@ MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 
 # value as JSON text: a person of its own has it as property, as context and as trait `v`
 VALUES = {
-    "five": "5", "five.0": "5.0", "text-5": '"5"', "text-5.00": '"5.00"', "space-5": '" 5"', "hundred": "1e2", "text-1e2": '"1e2"', "true": "true",
-    "text-true": '"true"', "false": "false", "null": "null", "list": "[5]", "object": '{"v":5}', "red": '"red"', "RED": '"RED"', "percent": '"100%"',
+    "five": "5", "five.0": "5.0", "text-5": '"5"', "text-5.00": '"5.00"', "space-5": '" 5"', "hundred": "1e2", "text-1e2": '"1e2"',
+    "true": "true",
+    "text-true": '"true"', "false": "false", "null": "null", "list": "[5]", "object": '{"v":5}', "red": '"red"', "RED": '"RED"',
+    "percent": '"100%"',
     "under": '"a_b"', "lines": '"two\\nlines"', "empty": '""', "strasse": '"Straße"', "dotted": '"İx"', "date": '"2026-01-15"',
     "moment": '"2026-01-15T00:00:00.000001Z"', "no-date": '"2026-02-30"', "tiny": "5.000000000000000000001", "negative": '"-1.50"',
 }
@@ -28,18 +30,27 @@ TEXTUAL = set(VALUES) - NO_TEXT
 # (operators as JSON text, who matches)
 OPERATORS = [
     ('"eq":5', FIVES), ('"eq":5.0', FIVES), ('"eq":"5"', {"five", "text-5"}), ('"eq":"5.0"', {"five.0"}), ('"eq":"100"', {"hundred"}),
-    ('"eq":100', {"hundred", "text-1e2"}), ('"eq":true', {"true", "text-true"}), ('"eq":"true"', {"true", "text-true"}), ('"eq":false', {"false"}),
-    ('"eq":""', {"empty"}), ('"neq":5', ALL - FIVES), ('"neq":"red"', ALL - {"red"}), ('"in":[5,"red",true]', FIVES | {"red", "true", "text-true"}),
+    ('"eq":100', {"hundred", "text-1e2"}), ('"eq":true', {"true", "text-true"}), ('"eq":"true"', {"true", "text-true"}),
+    ('"eq":false', {"false"}),
+    ('"eq":""', {"empty"}), ('"neq":5', ALL - FIVES), ('"neq":"red"', ALL - {"red"}),
+    ('"in":[5,"red",true]', FIVES | {"red", "true", "text-true"}),
     ('"nin":[5,"red"]', ALL - FIVES - {"red"}), ('"gt":5', {"hundred", "text-1e2", "tiny"}), ('"gte":5', NUMERIC - {"negative"}),
-    ('"lt":5', {"negative"}), ('"lte":5', FIVES | {"negative"}), ('"lte":-1.5', {"negative"}), ('"between":[5,100]', NUMERIC - {"negative"}),
-    ('"between":[5,5]', FIVES), ('"contains":"0"', {"five.0", "text-5.00", "hundred", "percent", "date", "moment", "no-date", "tiny", "negative"}),
-    ('"contains":"%"', {"percent"}), ('"contains":"_"', {"under"}), ('"starts_with":"tr"', {"true", "text-true"}), ('"starts_with":"R"', {"RED"}),
-    ('"ends_with":"ed"', {"red"}), ('"ends_with":"e"', {"true", "text-true", "false", "strasse"}), ('"contains":"e","starts_with":"r"', {"red"}),
-    ('"matches":"^r.d$"', {"red"}), ('"matches":"two.lines"', {"lines"}), ('"matches":"^5(\\\\.0+)?$"', FIVES), ('"exists":true', ALL - {"null", "missing"}),
-    ('"exists":false', {"null", "missing"}), ('"before":"2026-01-16"', {"date", "moment"}), ('"before":"2026-01-15T00:00:00.000001Z"', {"date"}),
+    ('"lt":5', {"negative"}), ('"lte":5', FIVES | {"negative"}), ('"lte":-1.5', {"negative"}),
+    ('"between":[5,100]', NUMERIC - {"negative"}),
+    ('"between":[5,5]', FIVES),
+    ('"contains":"0"', {"five.0", "text-5.00", "hundred", "percent", "date", "moment", "no-date", "tiny", "negative"}),
+    ('"contains":"%"', {"percent"}), ('"contains":"_"', {"under"}), ('"starts_with":"tr"', {"true", "text-true"}),
+    ('"starts_with":"R"', {"RED"}),
+    ('"ends_with":"ed"', {"red"}), ('"ends_with":"e"', {"true", "text-true", "false", "strasse"}),
+    ('"contains":"e","starts_with":"r"', {"red"}),
+    ('"matches":"^r.d$"', {"red"}), ('"matches":"two.lines"', {"lines"}), ('"matches":"^5(\\\\.0+)?$"', FIVES),
+    ('"exists":true', ALL - {"null", "missing"}),
+    ('"exists":false', {"null", "missing"}), ('"before":"2026-01-16"', {"date", "moment"}),
+    ('"before":"2026-01-15T00:00:00.000001Z"', {"date"}),
     ('"after":"2026-01-15"', {"moment"}), ('"after":"2026-01-14"', {"date", "moment"}), ('"eq":"RED","ignore_case":true', {"red", "RED"}),
     ('"neq":"rEd","ignore_case":true', ALL - {"red", "RED"}), ('"in":["Red","x"],"ignore_case":true', {"red", "RED"}),
-    ('"contains":"SSE","ignore_case":true', set()), ('"contains":"STRA","ignore_case":true', {"strasse"}), ('"eq":"i̇X","ignore_case":true', {"dotted"}),
+    ('"contains":"SSE","ignore_case":true', set()), ('"contains":"STRA","ignore_case":true', {"strasse"}),
+    ('"eq":"i̇X","ignore_case":true', {"dotted"}),
     ('"matches":"^R.D$","ignore_case":true', {"red", "RED"}), ('"gt":5,"lt":99', {"tiny"}), ('"gte":5,"neq":100', FIVES | {"tiny"}),
     ('"gt":1,"exists":false', set()),
 ]
@@ -48,7 +59,8 @@ OPERATORS = [
 @pytest.fixture(scope="module")
 def people(house):
     text = ",".join(
-        '{"type":"identify","userId":"v-%s","traits":{"v":%s}},{"type":"track","event":"Value","userId":"v-%s","properties":{"v":%s},"context":{"v":%s}}'
+        '{"type":"identify","userId":"v-%s","traits":{"v":%s}},'
+        '{"type":"track","event":"Value","userId":"v-%s","properties":{"v":%s},"context":{"v":%s}}'
         % (who, value, who, value, value)
         for who, value in VALUES.items()
     )
@@ -98,9 +110,12 @@ def test_relative_operators_of_traits_and_profile(house):
         [
             ('{"trait":"at","within_last":"2d"}', {"past"}), ('{"trait":"at","within_last":"20d"}', {"past", "long-past"}),
             ('{"trait":"at","within_next":"2d"}', {"soon"}), ('{"trait":"at","within_next":"4w"}', {"soon", "later"}),
-            (both % '{"profile":"first_seen","within_last":"1d"}', {"recent"}), (both % '{"profile":"last_seen","within_last":"4d"}', {"recent", "older"}),
-            (both % '{"profile":"last_seen","before":"%s"}' % iso(now - 2 * DAY), {"older"}), (both % '{"profile":"first_seen","within_next":"4d"}', set()),
-            (both % '{"profile":"first_seen","exists":true}', {"recent", "older"}), (both % '{"profile":"identified","eq":true}', {"recent", "older"}),
+            (both % '{"profile":"first_seen","within_last":"1d"}', {"recent"}),
+            (both % '{"profile":"last_seen","within_last":"4d"}', {"recent", "older"}),
+            (both % '{"profile":"last_seen","before":"%s"}' % iso(now - 2 * DAY), {"older"}),
+            (both % '{"profile":"first_seen","within_next":"4d"}', set()),
+            (both % '{"profile":"first_seen","exists":true}', {"recent", "older"}),
+            (both % '{"profile":"identified","eq":true}', {"recent", "older"}),
             (both % '{"profile":"identified","neq":true}', set()),
         ],
     )
@@ -109,7 +124,8 @@ def test_relative_operators_of_traits_and_profile(house):
 def test_paths(house):
     rows = {
         "list": '{"l":[1,9]}', "objects": '{"items":[{"p":5,"t":["a",null]},{"p":7}]}', "nulls": '{"l":[null],"items":null}', "bare": "{}",
-        "dots": '{"a.b":1,"c[]":2,"d\\\\":3}', "deep": '{"a":{"b":{"c":1}}}', "not-list": '{"l":1,"items":{"p":5}}', "empty-list": '{"l":[],"items":[]}',
+        "dots": '{"a.b":1,"c[]":2,"d\\\\":3}', "deep": '{"a":{"b":{"c":1}}}', "not-list": '{"l":1,"items":{"p":5}}',
+        "empty-list": '{"l":[],"items":[]}',
     }
     text = ",".join('{"type":"track","event":"Path","userId":"p-%s","properties":%s}' % row for row in rows.items())
     assert house.collect.post("/v1/batch", '{"batch":[%s]}' % text).status == 200
@@ -124,8 +140,10 @@ def test_paths(house):
             case("l", '"exists":true', "list", "nulls", "not-list", "empty-list"), case("l", '"gt":0', "not-list"),
             case("l[]", '"neq":9', *(set(rows) - {"list"})), case("items[].p", '"eq":5', "objects"), case("items.p", '"eq":5', "not-list"),
             case("items[].t[]", '"exists":true', "objects"), case("items[].t[]", '"eq":"a"', "objects"), case("a\\\\.b", '"eq":1', "dots"),
-            case("c\\\\[\\\\]", '"eq":2', "dots"), case("d\\\\\\\\", '"eq":3', "dots"), case("a.b.c", '"eq":1', "deep"), case("a.b", '"exists":true', "deep"),
-            case("a.b", '"eq":1'), case("items[]", '"exists":true', "objects"), case("items", '"exists":false', "nulls", "bare", "list", "dots", "deep"),
+            case("c\\\\[\\\\]", '"eq":2', "dots"), case("d\\\\\\\\", '"eq":3', "dots"), case("a.b.c", '"eq":1', "deep"),
+            case("a.b", '"exists":true', "deep"),
+            case("a.b", '"eq":1'), case("items[]", '"exists":true', "objects"),
+            case("items", '"exists":false', "nulls", "bare", "list", "dots", "deep"),
         ],
     )
 
@@ -148,11 +166,15 @@ def test_logic_of_where_binds_one_event(house):
 
 
 def test_measures_and_comparators(house):
-    values = {"m-none": [], "m-text": ['"x"', "null"], "m-few": ["0.1", '"0.2"', "0.3"], "m-many": ["1", "1.0", '"1"', "10", '"x"', "[1]", "true"]}
+    values = {
+        "m-none": [], "m-text": ['"x"', "null"], "m-few": ["0.1", '"0.2"', "0.3"], "m-many": ["1", "1.0", '"1"', "10", '"x"', "[1]", "true"]
+    }
     items = []
     for who, given in values.items():
         items.append('{"type":"track","event":"Made","userId":"%s"}' % who)
-        items += ['{"type":"track","event":"M","userId":"%s","timestamp":"2026-01-01T00:00:00Z","properties":{"n":%s}}' % (who, value) for value in given]
+        items += [
+            '{"type":"track","event":"M","userId":"%s","timestamp":"2026-01-01T00:00:00Z","properties":{"n":%s}}' % (who, value) for value in given
+        ]
     assert house.collect.post("/v1/batch", '{"batch":[%s]}' % ",".join(items)).status == 200
 
     def case(rest, *who):
@@ -162,8 +184,10 @@ def test_measures_and_comparators(house):
     check(
         house,
         [
-            case('"eq":0', "none"), case('"measure":"count","gte":3', "few", "many"), case('"neq":2', "none", "few", "many"), case('"lt":3', "none", "text"),
-            case('"lte":3', "none", "text", "few"), case('"gt":3', "many"), case('"between":[2,3]', "text", "few"), case('"gte":1,"lt":3', "text"),
+            case('"eq":0', "none"), case('"measure":"count","gte":3', "few", "many"), case('"neq":2', "none", "few", "many"),
+            case('"lt":3', "none", "text"),
+            case('"lte":3', "none", "text", "few"), case('"gt":3', "many"), case('"between":[2,3]', "text", "few"),
+            case('"gte":1,"lt":3', "text"),
             ('{"all":[{"event":"Made"},{"event":"M"}]}', {"m-text", "m-few", "m-many"}), case(n % "sum" + '"eq":0.6', "few"),
             case(n % "sum" + '"eq":0', "none", "text"), case(n % "sum" + '"eq":13', "many"), case(n % "avg" + '"eq":0.2', "few"),
             case(n % "avg" + '"eq":3.25', "many"), case(n % "avg" + '"neq":1', "few", "many"), case(n % "min" + '"lt":1000', "few", "many"),
@@ -178,7 +202,10 @@ def test_measures_and_comparators(house):
 def test_periods(house):
     days = ["2025-12-28T23:30:00Z", "2025-12-29T00:30:00Z", "2026-01-01T12:00:00Z", "2026-01-31T23:30:00Z"]
     house.send(*[{"type": "track", "event": "Period", "userId": "per", "timestamp": day} for day in days])
-    cases = [("UTC", "days", 4), ("UTC", "weeks", 3), ("UTC", "months", 2), ("Europe/Berlin", "days", 3), ("Europe/Berlin", "weeks", 2), ("Europe/Berlin", "months", 3)]
+    cases = [
+        ("UTC", "days", 4), ("UTC", "weeks", 3), ("UTC", "months", 2), ("Europe/Berlin", "days", 3), ("Europe/Berlin", "weeks", 2),
+        ("Europe/Berlin", "months", 3)
+    ]
     check(house, [('{"event":"Period","measure":"%s","eq":%d}' % (measure, n), {"per"}, zone) for zone, measure, n in cases])
 
 
@@ -194,24 +221,34 @@ def test_windows(house):
     check(
         house,
         [
-            case('{"last":"1h"}', "w-minute"), case('{"last":"61m"}', *order[:2]), case('{"last":"86400s"}', *order[:2]), case('{"last":"25h"}', *order[:3]),
+            case('{"last":"1h"}', "w-minute"), case('{"last":"61m"}', *order[:2]), case('{"last":"86400s"}', *order[:2]),
+            case('{"last":"25h"}', *order[:3]),
             case('{"last":"2w"}', *order[:4]), case('{"last":"3650d"}', *order[:5]), case('{"last":"30d","skip":"1h"}', *order[1:4]),
             case('{"last":"30d","skip":"2h"}', *order[2:4]), case('{"from":"%s"}' % iso(now - 2 * DAY), *order[:3]),
-            case('{"to":"%s"}' % iso(now - 2 * DAY), *order[3:]), case('{"from":"%s","to":"%s"}' % (iso(now - 10 * DAY), iso(now - 2 * DAY)), "w-week"),
+            case('{"to":"%s"}' % iso(now - 2 * DAY), *order[3:]),
+            case('{"from":"%s","to":"%s"}' % (iso(now - 10 * DAY), iso(now - 2 * DAY)), "w-week"),
             case('{"from":"%s","to":"%s"}' % (iso(now - DAY - SECOND), iso(now - DAY - SECOND + 1)), "w-day"),
-            case('{"from":"%s","to":"%s"}' % (iso(now - 2 * DAY), iso(now - DAY - SECOND))), case('{"from":"2999-01-01"}'), case('{"to":"2999-01-01"}', *order),
+            case('{"from":"%s","to":"%s"}' % (iso(now - 2 * DAY), iso(now - DAY - SECOND))), case('{"from":"2999-01-01"}'),
+            case('{"to":"2999-01-01"}', *order),
         ],
     )
 
 
 def test_dates_in_a_zone(house):
-    house.send({"type": "track", "event": "Z", "userId": "z", "timestamp": "2026-01-14T23:30:00Z", "properties": {"at": "2026-01-15", "local": "2026-01-15 00:00:00"}})
+    house.send(
+        {
+            "type": "track", "event": "Z", "userId": "z", "timestamp": "2026-01-14T23:30:00Z",
+            "properties": {"at": "2026-01-15", "local": "2026-01-15 00:00:00"}
+        }
+    )
     leaf = '{"event":"Z","where":{"property":"%s","before":"2026-01-14T23:30:00Z"}}'
     check(
         house,
         [
-            ('{"event":"Z","window":{"from":"2026-01-15"}}', set(), "UTC"), ('{"event":"Z","window":{"from":"2026-01-15"}}', {"z"}, "Europe/Berlin"),
-            ('{"event":"Z","window":{"from":"2026-01-15T00:30:00"}}', {"z"}, "Europe/Berlin"), (leaf % "at", {"z"}, "Europe/Berlin"), (leaf % "at", set(), "UTC"),
+            ('{"event":"Z","window":{"from":"2026-01-15"}}', set(), "UTC"),
+            ('{"event":"Z","window":{"from":"2026-01-15"}}', {"z"}, "Europe/Berlin"),
+            ('{"event":"Z","window":{"from":"2026-01-15T00:30:00"}}', {"z"}, "Europe/Berlin"), (leaf % "at", {"z"}, "Europe/Berlin"),
+            (leaf % "at", set(), "UTC"),
             (leaf % "local", {"z"}, "Europe/Berlin"), (leaf % "local", set(), "UTC"),
         ],
     )
@@ -226,7 +263,8 @@ def test_a_day_whose_midnight_comes_twice_begins_at_the_first(house):
     check(
         house,
         [
-            (window % '{"from":"2025-11-02"}', {"first", "second"}, "America/Havana"), (window % '{"to":"2025-11-02"}', {"before"}, "America/Havana"),
+            (window % '{"from":"2025-11-02"}', {"first", "second"}, "America/Havana"),
+            (window % '{"to":"2025-11-02"}', {"before"}, "America/Havana"),
             (window % '{"from":"2025-11-02","to":"2025-11-03"}', {"first", "second"}, "America/Havana"),
         ],
     )
@@ -242,15 +280,25 @@ def test_names(house):
 def test_star_counts_events_only(house):
     house.send(
         {"type": "identify", "userId": "star"}, {"type": "group", "userId": "star", "groupId": "g"}, {"type": "page", "userId": "star"},
-        {"type": "screen", "userId": "star"}, {"type": "track", "event": "Star", "userId": "star"}, {"type": "identify", "userId": "no-star"},
+        {"type": "screen", "userId": "star"}, {"type": "track", "event": "Star", "userId": "star"},
+        {"type": "identify", "userId": "no-star"},
     )
     who = '{"trait":"v","exists":false}'
     got = {"star"}
-    check(house, [('{"all":[{"event":"Star"},{"event":"*","eq":3},%s]}' % who, got), ('{"all":[{"event":["Page Viewed","Screen Viewed"],"eq":2},{"event":"Star"}]}', got)])
+    check(
+        house,
+        [
+            ('{"all":[{"event":"Star"},{"event":"*","eq":3},%s]}' % who, got),
+            ('{"all":[{"event":["Page Viewed","Screen Viewed"],"eq":2},{"event":"Star"}]}', got)
+        ]
+    )
 
 
 def test_population_has_people_without_events(house):
-    house.send({"type": "identify", "userId": "quiet", "traits": {"quiet": True}}, {"type": "identify", "anonymousId": "quiet-anon", "traits": {"quiet": True}})
+    house.send(
+        {"type": "identify", "userId": "quiet", "traits": {"quiet": True}},
+        {"type": "identify", "anonymousId": "quiet-anon", "traits": {"quiet": True}}
+    )
     quiet = '{"all":[{"trait":"quiet","eq":true},%s]}'
     both = {"quiet", "quiet-anon"}
     check(

@@ -2,9 +2,12 @@
 import pytest
 
 NASTY = [
-    '{"n":12345678901234567890}', '{"n":1e400}', '{"n":-1e-400}', '{"n":"1e400"}', '{"n":"1e999999"}', '{"n":"\\u0000"}', '{"\\u0000":1}', '{"n":"\\ud800"}',
-    '{"n":"\\udc00x"}', '{"\\ud83d":"\\ud83d"}', '{"d":"2026-02-30"}', '{"d":"9999-12-31T23:59:59.999999999Z"}', '{"d":"0001-01-01T00:00:00+15:59"}',
-    '{"n":"' + "9" * 60 + '"}', '{"n":' + "9" * 60 + "}", '{"n":1E+99}', '{"n":{"n":{"n":[[[]]]}}}', '{"n":[],"n":{},"n":5}', '{"":1,"a.b":2}', '{"n":-0.0}',
+    '{"n":12345678901234567890}', '{"n":1e400}', '{"n":-1e-400}', '{"n":"1e400"}', '{"n":"1e999999"}', '{"n":"\\u0000"}', '{"\\u0000":1}',
+    '{"n":"\\ud800"}',
+    '{"n":"\\udc00x"}', '{"\\ud83d":"\\ud83d"}', '{"d":"2026-02-30"}', '{"d":"9999-12-31T23:59:59.999999999Z"}',
+    '{"d":"0001-01-01T00:00:00+15:59"}',
+    '{"n":"' + "9" * 60 + '"}', '{"n":' + "9" * 60 + "}", '{"n":1E+99}', '{"n":{"n":{"n":[[[]]]}}}', '{"n":[],"n":{},"n":5}',
+    '{"":1,"a.b":2}', '{"n":-0.0}',
     '{"n":"Infinity","d":"infinity"}', '{"n":"NaN","d":"now"}', '{"d":"24:00:00"}', '{"n":"\\uffff\\ufffe"}', '{"n":"' + "x" * 5000 + '"}',
 ]
 
@@ -26,14 +29,16 @@ def raw(user, properties, kind="track", member="properties"):
 
 def test_nineteen_ninety_nine(house):
     batch = ",".join(
-        '{"type":"track","userId":"exact","event":"Paid","messageId":"paid%d","properties":{"total":19.99,"long":12345678901234567890.12}}' % i for i in range(100)
+        '{"type":"track","userId":"exact","event":"Paid","messageId":"paid%d",'
+        '"properties":{"total":19.99,"long":12345678901234567890.12}}' % i
+        for i in range(100)
     )
     assert house.collect.post("/v1/batch", '{"batch":[%s]}' % batch).status == 200
-    assert house.rows("SELECT DISTINCT properties->>'total', properties->>'long' FROM event JOIN event_name USING (name_id) WHERE name = 'Paid'") == [
-        ("19.99", "12345678901234567890.12")
-    ]
+    stored = "SELECT DISTINCT properties->>'total', properties->>'long' FROM event JOIN event_name USING (name_id) WHERE name = 'Paid'"
+    assert house.rows(stored) == [("19.99", "12345678901234567890.12")]
     house.segment("exact-sum", {"event": "Paid", "measure": {"sum": "total"}, "eq": 1999})
-    text = '{"key":"exact-long","name":"x","kind":"rule","definition":{"event":"Paid","measure":{"sum":"long"},"eq":1234567890123456789012.00}}'
+    definition = '{"event":"Paid","measure":{"sum":"long"},"eq":1234567890123456789012.00}'
+    text = '{"key":"exact-long","name":"x","kind":"rule","definition":%s}' % definition
     assert house.api.post("/v1/segments", text).status == 201
     house.live("exact-long")
     house.segment("exact-avg", {"event": "Paid", "measure": {"avg": "total"}, "eq": 19.99})
@@ -45,7 +50,10 @@ def test_nasty_values_harm_nobody(house):
         house.segment(key, definition)
     for i, nasty in enumerate(NASTY):
         neighbours = ['{"type":"track","userId":"n%d","event":"Neighbour","messageId":"%s%d"}' % (i, side, i) for side in "lr"]
-        items = [neighbours[0], raw(f"n{i}", nasty), raw(f"n{i}", nasty, "identify", "traits"), raw(f"n{i}", "{}", member="context"), neighbours[1]]
+        items = [
+            neighbours[0], raw(f"n{i}", nasty), raw(f"n{i}", nasty, "identify", "traits"), raw(f"n{i}", "{}", member="context"),
+            neighbours[1]
+        ]
         answer = house.collect.post("/v1/batch", '{"batch":[%s]}' % ",".join(items))
         assert answer.status == 200, (nasty, answer)
         assert house.events(f"n{i}", "Neighbour") == 2, nasty
@@ -69,7 +77,10 @@ def test_number_outside_the_form_is_rejected_alone(house, number):
 
 @pytest.mark.parametrize(
     "escape, stored",
-    [("a\\u0000b", "a\ufffdb"), ("\\ud800", "\ufffd"), ("\\udc00\\ud800", "\ufffd\ufffd"), ("\\ud83d\\ude42", "🙂"), ("\\\\u0000", "\\u0000"), ("\\ud83d\\u0041", "\ufffdA")],
+    [
+        ("a\\u0000b", "a\ufffdb"), ("\\ud800", "\ufffd"), ("\\udc00\\ud800", "\ufffd\ufffd"), ("\\ud83d\\ude42", "🙂"),
+        ("\\\\u0000", "\\u0000"), ("\\ud83d\\u0041", "\ufffdA")
+    ],
 )
 def test_escapes_postgresql_cannot_hold(house, escape, stored):
     name = f"Escape {house.message_id()}"
@@ -78,6 +89,8 @@ def test_escapes_postgresql_cannot_hold(house, escape, stored):
 
 
 def test_last_of_two_equal_keys_wins(house):
-    assert house.collect.post("/v1/track", '{"userId":"nobody","userId":"twice","event":"X","event":"Twice","properties":{"a":1,"a":2}}').status == 200
+    assert house.collect.post(
+        "/v1/track", '{"userId":"nobody","userId":"twice","event":"X","event":"Twice","properties":{"a":1,"a":2}}'
+    ).status == 200
     assert house.events("twice", "Twice") == 1
     assert house.one("SELECT properties->>'a' FROM event JOIN event_name USING (name_id) WHERE name = 'Twice'") == "2"

@@ -1,4 +1,4 @@
-"""Who a message is about: anonymous profiles merged into users', re-pointed ids, aliases, traits (docs/api.md, "Identity"; docs/segments.md, "Traits")."""
+"""Who a message is about: anonymous profiles merged into users', re-pointed ids, aliases, traits (docs/api.md, "Identity")."""
 import pytest
 
 
@@ -97,11 +97,14 @@ def test_traits_folded_within_a_batch(house):
     assert traits_of(house, "u12") == {"a": 2, "c": 1}
 
 
-@pytest.mark.xfail(strict=True, reason="a removal folded within the batch is applied after the merge, so the outcome depends on the batching")
+@pytest.mark.xfail(
+    strict=True, reason="a removal folded within the batch is applied after the merge, so the outcome depends on the batching"
+)
 def test_a_trait_removed_before_a_merge_comes_from_the_merged_person(house):
     """One by one and in one batch the same: the user has no trait of its own when the merge comes."""
     steps = lambda n: [  # noqa: E731
-        identify({"d": "user's"}, userId=f"rm{n}"), identify({"d": "anonymous"}, anonymousId=f"rma{n}"), identify({"d": None}, userId=f"rm{n}"),
+        identify({"d": "user's"}, userId=f"rm{n}"), identify({"d": "anonymous"}, anonymousId=f"rma{n}"),
+        identify({"d": None}, userId=f"rm{n}"),
         {"type": "alias", "previousId": f"rma{n}", "userId": f"rm{n}"},
     ]
     for step in steps(1):
@@ -123,7 +126,10 @@ def test_traits_of_the_context(house):
 
 def test_calls_do_not_move_first_and_last_seen(house):
     house.segment("seen-none", {"profile": "first_seen", "exists": False})
-    house.send(identify({"a": 1}, userId="u14"), {"type": "group", "userId": "u14", "groupId": "g"}, {"type": "alias", "userId": "u14", "previousId": "a14"})
+    house.send(
+        identify({"a": 1}, userId="u14"), {"type": "group", "userId": "u14", "groupId": "g"},
+        {"type": "alias", "userId": "u14", "previousId": "a14"}
+    )
     assert "u14" in house.members("seen-none")
     house.send(track("A", userId="u14"))
     assert "u14" not in house.members("seen-none")

@@ -82,8 +82,18 @@ def test_rees46(house):
         if message.get("event") == "Product Added":
             spent[message["userId"]] += decimal.Decimal(message["properties"].get("price", 0))
     assert import_file(house, path) == f"imported {count} duplicate 0 rejected 0"
-    house.segment("rees-lookers", {"all": [{"event": "Product Viewed", "where": {"context": "dataset", "eq": "rees46"}, "gte": 3}, {"not": {"event": "Order Completed"}}]})
-    house.segment("rees-carts", {"event": "Product Added", "measure": {"sum": "price"}, "where": {"context": "dataset", "eq": "rees46"}, "gt": 50.5})
+    house.segment(
+        "rees-lookers",
+        {
+            "all": [
+                {"event": "Product Viewed", "where": {"context": "dataset", "eq": "rees46"}, "gte": 3},
+                {"not": {"event": "Order Completed"}}
+            ]
+        }
+    )
+    house.segment(
+        "rees-carts", {"event": "Product Added", "measure": {"sum": "price"}, "where": {"context": "dataset", "eq": "rees46"}, "gt": 50.5}
+    )
     house.caught_up(seconds=60)
     assert house.members("rees-lookers") == {user for user, n in viewed.items() if n >= 3 and user not in bought}
     assert house.members("rees-carts") == {user for user, sum_ in spent.items() if sum_ > decimal.Decimal("50.5")}

@@ -33,7 +33,9 @@ def test_last_3s_loses_its_member_within_2_s_of_its_end(house):
     assert ts + 3 * SECOND <= left <= ts + 5 * SECOND
     (exit_,) = [c for c in house.changes(segment="short") if c["op"] == "exit"]
     assert exit_["cause"] == "time"
-    assert house.one("SELECT count(*) FROM membership JOIN segment_version USING (version_id) JOIN segment USING (segment_id) WHERE key = 'short'") == 0
+    assert house.one(
+        "SELECT count(*) FROM membership JOIN segment_version USING (version_id) JOIN segment USING (segment_id) WHERE key = 'short'"
+    ) == 0
 
 
 def test_first_page_view_enters_eq_0_at_once(house):

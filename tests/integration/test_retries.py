@@ -1,4 +1,4 @@
-"""A message sent again changes nothing, however its envelope, its clock or its person's identity changed in between (docs/api.md, "Dedup")."""
+"""A message sent again changes nothing, however its envelope, clock or identity changed in between (docs/api.md, "Dedup")."""
 import threading
 
 import pytest
@@ -18,7 +18,8 @@ def message(id, **more):
 def count(house, id, name="Retried"):
     """How often the message is stored, whoever has it."""
     return house.one(
-        "SELECT count(*) FROM event JOIN event_name USING (name_id) WHERE name = %s AND message_id = encode(substr(sha256(%s::bytea), 1, 16), 'hex')::uuid",
+        "SELECT count(*) FROM event JOIN event_name USING (name_id)"
+        " WHERE name = %s AND message_id = encode(substr(sha256(%s::bytea), 1, 16), 'hex')::uuid",
         name, id.encode(),
     )
 
@@ -56,7 +57,9 @@ def test_first_shifted_then_trusted_and_the_other_way(house):
     assert count(house, "straight") == 1
 
 
-@pytest.mark.parametrize("own", [{"timestamp": "2026-01-01T00:00:00Z"}, {}, {"timestamp": "2999-01-01T00:00:00Z"}], ids=["timestamp", "none", "future"])
+@pytest.mark.parametrize(
+    "own", [{"timestamp": "2026-01-01T00:00:00Z"}, {}, {"timestamp": "2999-01-01T00:00:00Z"}], ids=["timestamp", "none", "future"]
+)
 def test_after_a_merge(house, own):
     id = f"merged{own}"
     anonymous = f"ma{own}"
@@ -66,7 +69,9 @@ def test_after_a_merge(house, own):
     assert count(house, id) == 1
 
 
-@pytest.mark.parametrize("own", [{"timestamp": "2026-01-01T00:00:00Z"}, {}, {"timestamp": "2999-01-01T00:00:00Z"}], ids=["timestamp", "none", "future"])
+@pytest.mark.parametrize(
+    "own", [{"timestamp": "2026-01-01T00:00:00Z"}, {}, {"timestamp": "2999-01-01T00:00:00Z"}], ids=["timestamp", "none", "future"]
+)
 def test_after_the_anonymous_id_was_repointed(house, own):
     id, anonymous = f"repointed{own}", f"ra{own}"
     house.send(message(id, anonymousId=anonymous, **own))
@@ -111,7 +116,9 @@ def test_of_an_identify_does_not_point_an_anonymous_id_back(house):
 
 
 def test_two_persons_with_one_message_id_are_two_events(house):
-    house.send(message("shared", userId="p1", timestamp="2026-01-01T00:00:00Z"), message("shared", userId="p2", timestamp="2026-01-01T00:00:00Z"))
+    house.send(
+        message("shared", userId="p1", timestamp="2026-01-01T00:00:00Z"), message("shared", userId="p2", timestamp="2026-01-01T00:00:00Z")
+    )
     house.send(message("shared-bare", userId="p1"), message("shared-bare", userId="p2"))
     assert count(house, "shared") == count(house, "shared-bare") == 2
 
@@ -119,7 +126,9 @@ def test_two_persons_with_one_message_id_are_two_events(house):
 def test_another_timestamp_or_name_is_another_event(house):
     house.send(message("again", userId="u", timestamp="2026-01-01T00:00:00Z"))
     house.send(message("again", userId="u", timestamp="2026-01-01T00:00:00.000001Z"))
-    house.send(message("again", userId="u", timestamp="2999-01-01T00:00:00Z"), message("again", userId="u", timestamp="2999-01-02T00:00:00Z"))
+    house.send(
+        message("again", userId="u", timestamp="2999-01-01T00:00:00Z"), message("again", userId="u", timestamp="2999-01-02T00:00:00Z")
+    )
     assert count(house, "again") == 4
     house.send({**message("again", userId="u", timestamp="2026-01-01T00:00:00Z"), "event": "Other"})
     assert count(house, "again") == 4 and count(house, "again", "Other") == 1
@@ -181,7 +190,10 @@ def test_after_a_lost_reply_to_commit():
         for i, own in enumerate([{"timestamp": "2026-01-01T00:00:00Z"}, {}, {"timestamp": "2999-01-01T00:00:00Z"}]):
             marker = f"marker-{i}"
             house.proxy.arm(marker.encode())
-            sent = [message(f"lost{i}", userId="u", properties={"x": marker}, **own), {"type": "identify", "userId": "u", "messageId": f"t{i}", "traits": {"n": i}}]
+            sent = [
+                message(f"lost{i}", userId="u", properties={"x": marker}, **own),
+                {"type": "identify", "userId": "u", "messageId": f"t{i}", "traits": {"n": i}}
+            ]
             house.send(*sent)
             assert house.proxy.eaten == i + 1, "the proxy saw no COMMIT to swallow"
             assert count(house, f"lost{i}") == 1

@@ -1,4 +1,4 @@
-"""Segments as a resource: create, read, list, delete, members, a person's segments, the feed, roles and errors (docs/api.md, "Segments", "Everywhere")."""
+"""Segments as a resource: create, read, list, delete, members, a person's segments, the feed, roles and errors (docs/api.md)."""
 import threading
 import time
 
@@ -10,7 +10,8 @@ from support.wait import wait_for
 
 RULE = {"event": "Order Completed"}
 FIELDS = {
-    "key", "name", "description", "kind", "definition", "timezone", "tags", "public", "version", "serving_version", "state", "progress", "code", "size",
+    "key", "name", "description", "kind", "definition", "timezone", "tags", "public", "version", "serving_version", "state", "progress",
+    "code", "size",
     "identified", "as_of", "lag_ms", "created_at", "updated_at",
 }
 
@@ -39,9 +40,14 @@ def test_create_and_read(house):
     assert set(answer.json) == FIELDS
     house.live("first")
     segment = house.api.get("/v1/segments/first").json
-    expected = {"key": "first", "name": "First ☃", "description": "d", "kind": "rule", "definition": RULE, "timezone": "Europe/Berlin", "tags": ["a", "b"]}
+    expected = {
+        "key": "first", "name": "First ☃", "description": "d", "kind": "rule", "definition": RULE, "timezone": "Europe/Berlin",
+        "tags": ["a", "b"]
+    }
     assert expected.items() <= segment.items() and segment["public"] is True
-    assert (segment["version"], segment["serving_version"], segment["state"], segment["progress"], segment["code"]) == (1, 1, "live", 1, None)
+    assert (
+        segment["version"], segment["serving_version"], segment["state"], segment["progress"], segment["code"]
+    ) == (1, 1, "live", 1, None)
     assert all(micros(segment[key]) > 0 for key in ("as_of", "created_at", "updated_at"))
 
 
@@ -63,7 +69,8 @@ def test_bad_key(house, key):
 @pytest.mark.parametrize(
     "body, pointer",
     [
-        ({"kind": "magic"}, "/kind"), ({"name": 5}, "/name"), ({"tags": "a"}, "/tags"), ({"public": "yes"}, "/public"), ({"timezone": "Mars/Base"}, "/timezone"),
+        ({"kind": "magic"}, "/kind"), ({"name": 5}, "/name"), ({"tags": "a"}, "/tags"), ({"public": "yes"}, "/public"),
+        ({"timezone": "Mars/Base"}, "/timezone"),
         ({"timezone": 5}, "/timezone"), ({"definition": None}, "/definition"), ({"colour": "red"}, "/colour"), ({"size": 5}, "/size"),
     ],
 )
@@ -221,7 +228,9 @@ def test_members_pages(house, crowd):
     target, seen, pages = "/v1/segments/crowd/members?limit=10", [], 0
     while target:
         page = house.api.get(target).json
-        assert set(page) == {"data", "next", "next_cursor", "as_of", "state", "lag_ms", "size"} and page["size"] == 25 and page["state"] == "live"
+        assert set(page) == {
+            "data", "next", "next_cursor", "as_of", "state", "lag_ms", "size"
+        } and page["size"] == 25 and page["state"] == "live"
         seen += page["data"]
         pages += 1
         target = page["next"] and path_of(page["next"])

@@ -49,12 +49,16 @@ def test_sent_at_of_the_batch_applies_where_the_item_has_none(house):
     house.send({"type": "track", "userId": "timed", "event": "Batched", "timestamp": iso(then - 5 * MINUTE)}, sentAt=iso(now - 5 * MINUTE))
     own = {"type": "track", "userId": "timed", "event": "Own", "timestamp": iso(then), "sentAt": iso(now)}
     house.send(own, sentAt=iso(now - 5 * MINUTE))
-    rows = house.rows("SELECT (extract(epoch FROM ts) * 1000000)::bigint FROM event JOIN event_name USING (name_id) WHERE name IN ('Batched', 'Own')")
+    rows = house.rows(
+        "SELECT (extract(epoch FROM ts) * 1000000)::bigint FROM event JOIN event_name USING (name_id) WHERE name IN ('Batched', 'Own')"
+    )
     assert rows == [(then,), (then,)]
 
 
 def test_never_later_than_the_clock(house):
-    for message in ({"timestamp": iso(house.now() + DAY)}, {"timestamp": iso(house.now() + 30 * SECOND), "sentAt": iso(house.now() + 30 * SECOND)}):
+    for message in (
+        {"timestamp": iso(house.now() + DAY)}, {"timestamp": iso(house.now() + 30 * SECOND), "sentAt": iso(house.now() + 30 * SECOND)}
+    ):
         ts, before, after = stored_ts(house, **message)
         assert near(ts, before, after)
     assert house.one("SELECT count(*) FROM event WHERE ts > clock_timestamp()") == 0
@@ -75,7 +79,8 @@ def test_original_timestamp_of_rudder_wins(house):
 @pytest.mark.parametrize(
     "text, us",
     [
-        ("2026-01-02T03:04:05Z", 0), ("2026-01-02T03:04:05+00:00", 0), ("2026-01-02T05:04:05.000+02:00", 0), ("2026-01-02 03:04:05.5Z", 500_000),
+        ("2026-01-02T03:04:05Z", 0), ("2026-01-02T03:04:05+00:00", 0), ("2026-01-02T05:04:05.000+02:00", 0),
+        ("2026-01-02 03:04:05.5Z", 500_000),
         ("2026-01-02T03:04:05.123456789Z", 123_457), ("2026-01-02T03:04:05.1Z", 100_000),
     ],
 )

@@ -24,7 +24,9 @@ def big(n):
 
 
 def test_put_creates_and_replaces(house):
-    answer = house.api.request("PUT", "/v1/segments/put", {"name": "Put", "kind": "rule", "definition": BOUGHT, "tags": ["x"], "description": "d"})
+    answer = house.api.request(
+        "PUT", "/v1/segments/put", {"name": "Put", "kind": "rule", "definition": BOUGHT, "tags": ["x"], "description": "d"}
+    )
     assert answer.status == 201, answer
     house.live("put")
     answer = house.api.request("PUT", "/v1/segments/put", {"name": "Put again", "kind": "rule", "definition": BOUGHT})
@@ -63,7 +65,9 @@ def test_patch_is_a_merge_patch(house):
     answer = patch(house, "patched", {"description": None, "tags": ["b", "c"], "public": True})
     assert answer.status == 200
     segment = house.api.get("/v1/segments/patched").json
-    assert (segment["description"], segment["tags"], segment["public"], segment["name"], segment["version"]) == ("", ["b", "c"], True, "patched", 1)
+    assert (
+        segment["description"], segment["tags"], segment["public"], segment["name"], segment["version"]
+    ) == ("", ["b", "c"], True, "patched", 1)
     assert patch(house, "patched", {"colour": 1}).code == "unknown_member"
     assert patch(house, "patched", {"definition": {"event": "X", "foo": 1}}).status == 422
     assert patch(house, "nothing", {"name": "x"}).status == 404
@@ -78,7 +82,9 @@ def test_if_match(house):
     assert patch(house, "tagged", {"name": "one"}, **{"If-Match": f"W/{etag}"}).code == "precondition_failed"  # weak ones never match
     changed = patch(house, "tagged", {"name": "one"}, **{"If-Match": etag})
     assert changed.status == 200 and changed.headers["etag"] != etag
-    assert house.api.request("PUT", "/v1/segments/tagged", {"name": "x", "kind": "rule", "definition": BOUGHT}, headers={"If-Match": etag}).status == 412
+    assert house.api.request(
+        "PUT", "/v1/segments/tagged", {"name": "x", "kind": "rule", "definition": BOUGHT}, headers={"If-Match": etag}
+    ).status == 412
     assert house.api.request("DELETE", "/v1/segments/tagged", headers={"If-Match": etag}).status == 412
     assert house.api.request("DELETE", "/v1/segments/tagged", headers={"If-Match": changed.headers["etag"]}).status == 204
 
@@ -121,9 +127,13 @@ def test_preview(house):
         answer = house.api.post("/v1/segments/preview", {"definition": {"event": "Seen"}, "as_of": iso(now - back), "sample": 5})
         assert answer.status == 200, answer
         body = answer.json
-        assert (body["count"], body["exact"], body["low"], body["high"]) == (count, True, count, count) and micros(body["as_of"]) == now - back
+        assert (
+            body["count"], body["exact"], body["low"], body["high"]
+        ) == (count, True, count, count) and micros(body["as_of"]) == now - back
         assert [row["user_id"] for row in body["sample"]] == ["preview"] * count
-    for window, back, count in (({"last": "1h"}, 0, 0), ({"last": "1h"}, 1, 1), ({"last": "2h", "skip": "1h"}, 0, 1), ({"last": "2h", "skip": "1h"}, 1, 0)):
+    for window, back, count in (
+        ({"last": "1h"}, 0, 0), ({"last": "1h"}, 1, 1), ({"last": "2h", "skip": "1h"}, 0, 1), ({"last": "2h", "skip": "1h"}, 1, 0)
+    ):
         body = {"definition": {"event": "Seen", "window": window}, "as_of": iso(now - back)}
         assert house.api.post("/v1/segments/preview", body).json["count"] == count, (window, back)
     assert house.api.post("/v1/segments/preview", {"definition": {"event": "Seen"}, "as_of": "2999-01-01T00:00:00Z"}).status == 422
@@ -137,7 +147,8 @@ def test_verify(house):
     assert answer.status == 200 and answer.json["differences"] == 0 and answer.json["compared"] is True, answer
     with house.db.cursor() as cursor:  # a member made by hand is found
         cursor.execute(
-            "INSERT INTO membership SELECT serving_version_id, profile_id, now() FROM segment, profile WHERE key = 'verified' AND user_id = 'b1'"
+            "INSERT INTO membership SELECT serving_version_id, profile_id, now() FROM segment, profile"
+            " WHERE key = 'verified' AND user_id = 'b1'"
         )
     body = house.api.post("/v1/segments/verified/verify", {}).json
     assert body["differences"] == 1 and body["data"] == [{"user_id": "b1", "anonymous_id": None, "should_be": False, "is": True}]

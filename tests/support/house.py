@@ -160,7 +160,7 @@ class House:
 
 
 def replayed(changes):
-    """Members of every segment as a reader of the feed knows them, {key: {(kind, id)}}; fails on a double, a gap in sense or a step back."""
+    """Members of every segment as a reader of the feed knows them, {key: {(kind, id)}}; fails on a double or a step back."""
     members, last = {}, 0
     for change in changes:
         assert change["seq"] > last, f"the feed goes back: {change}"

@@ -9,7 +9,7 @@ COMPLETE = ord("C")  # CommandComplete
 
 
 class CommitEater:
-    """url: where cohortd connects instead. After arm(marker), the first COMMIT on a connection that carried the bytes is done but not answered."""
+    """url: where cohortd connects instead. After arm(marker), the first COMMIT of a connection that carried it is done, not answered."""
 
     def __init__(self, postgres):
         self.behind = f"{postgres.folder}/.s.PGSQL.5432"
