@@ -7,6 +7,7 @@
 """
 import datetime
 import itertools
+import os
 
 from support.client import Client, basic, bearer, quoted
 from support.postgres import Postgres
@@ -53,6 +54,7 @@ class House:
             self.server.stop()
         finally:
             self.postgres.stop()
+        os.unlink(self.server.log_path)
 
     def client(self, authorization=None):
         return Client(self.server.address, authorization)
