@@ -52,6 +52,15 @@ enum db_status db_worker_unblock(struct db *db)
     return status == DB_NONE ? DB_OK : status;
 }
 
+void db_worker_keep(struct db *db, int64_t epoch)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_long(&args, epoch);
+    if (db_run(db, &worker_beat, &args, NULL) == DB_ERROR)
+        db_disconnect(db);
+}
+
 void db_worker_resign(struct db *db, int64_t epoch)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;

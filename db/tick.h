@@ -14,6 +14,8 @@ enum db_status db_worker_lead(struct db *db, int64_t *epoch) MUST_CHECK;
 /* Ends the sessions of workers and writers, of any process, whose client has let a transaction hang for 15 s in the middle of a pipeline: they hold the lease or
  * locks of ids. Healthy ones never wait there. */
 enum db_status db_worker_unblock(struct db *db) MUST_CHECK;
+/* A fresh beat after a transaction that took long and was rolled back; outside any. Failing is no harm. */
+void db_worker_keep(struct db *db, int64_t epoch);
 /* Gives the lead back, so that the next one need not wait. Failing is no harm. */
 void db_worker_resign(struct db *db, int64_t epoch);
 

@@ -248,7 +248,10 @@ static enum db_status step_over(struct build *build, const struct id *profile)
     status = db_aside_put(build->db, &aside);
     if (status == DB_OK)
         status = db_version_progress(build->db, &progress);
-    return status == DB_OK ? db_commit(build->db) : status;
+    if (status == DB_OK)
+        status = db_commit(build->db);
+    build->set_aside |= status == DB_OK;
+    return status;
 }
 
 /* The range of the next slice: the step's, or one profile alone (the rest of the ids when there is none). */

@@ -19,6 +19,7 @@ struct build {
     uint64_t share; /* of the id space (of 2^64) for one profile, about */
     uint64_t step;  /* how much of it the next slice takes */
     unsigned alone; /* so many of the next slices are one profile each: a slice took too long */
+    bool set_aside; /* a profile was set aside: for the caller to notice and reset */
 };
 
 void build_init(struct build *build, struct db *db, struct roster *roster, int64_t epoch);

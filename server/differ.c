@@ -589,7 +589,7 @@ enum db_status differ_load(struct differ *differ)
 bool differ_aside_due(const struct differ *differ, int64_t now_us)
 {
     for (size_t i = 0; i < differ->aside.n; i++)
-        if (differ->aside.at[i].retry_us <= now_us)
+        if (differ->aside.at[i].retry_us <= now_us && roster_find(differ->roster, differ->aside.at[i].version_id))
             return true;
     return false;
 }

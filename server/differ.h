@@ -52,5 +52,5 @@ enum db_status differ_end(struct differ *differ) MUST_CHECK;
 enum db_status differ_rebuild(struct differ *differ, struct roster_version *version) MUST_CHECK;
 /* Reads the profiles set aside. Outside a transaction. */
 enum db_status differ_load(struct differ *differ) MUST_CHECK;
-/* Is one of them due for another try? */
+/* Is one of them, of a version that is kept up, due for another try? */
 bool differ_aside_due(const struct differ *differ, int64_t now_us);

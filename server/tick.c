@@ -500,6 +500,8 @@ static enum db_status give_up(struct tick *tick, enum db_status status)
         tick->differ.careful = true;
     log_warn("tick failed", LOG_FIELD("sqlstate", LOG_TEXT(sqlstate)), LOG_FIELD("why", LOG_TEXT(db_message(tick->db))), );
     db_rollback(tick->db);
+    if (db_is_connected(tick->db))
+        db_worker_keep(tick->db, tick->epoch);
     roster_drop(tick->roster, tick->db);
     return status == DB_ERROR ? DB_RETRY : status;
 }

@@ -381,15 +381,24 @@ static enum db_status tick_once(struct worker *worker)
 
 static enum db_status build_once(struct worker *worker)
 {
-    bool complete = false;
-    enum db_status status = build_step(&worker->build, &complete);
+    bool complete = false, set_aside = false;
+    enum db_status status;
 
+    worker->build.set_aside = false;
+    status = build_step(&worker->build, &complete);
     worker->building = status == DB_OK;
     worker->swap |= complete;
     if (status == DB_NONE)
         return DB_OK;
+    if (status == DB_OK && worker->build.set_aside) { /* ticks leave it out, and try it again */
+        set_aside = true;
+        status = differ_load(&worker->tick.differ);
+        if (status != DB_OK)
+            roster_drop(&worker->roster, worker->db);
+    }
     pthread_mutex_lock(&worker->mtx);
     worker->stats.build_slices += status == DB_OK;
+    worker->stats.set_aside += set_aside;
     pthread_mutex_unlock(&worker->mtx);
     return status;
 }
