@@ -18,7 +18,7 @@ DB_STATEMENT(worker_unblock, "",
              " AND wait_event_type = 'Client' AND query_start < clock_timestamp() - interval '15 s'");
 DB_STATEMENT(worker_beat, "l",
              "UPDATE worker SET beat = clock_timestamp() WHERE epoch = $1 "
-             "RETURNING beat, as_of, (SELECT floor_at FROM retention)");
+             "RETURNING beat, as_of, (SELECT floor_at FROM retention), EXISTS (SELECT FROM segment WHERE deleted_at IS NOT NULL)");
 DB_STATEMENT(worker_mark, "lz", "UPDATE worker SET as_of = $2, beat = clock_timestamp() WHERE epoch = $1");
 DB_STATEMENT(worker_notify, "t", "SELECT pg_notify('cohortd_change', $1)");
 DB_STATEMENT(worker_status, "",
@@ -87,8 +87,10 @@ static enum db_status receive_begin(struct db *db, struct db_frame *ret_frame)
     if (begun != DB_OK)
         return begun;
     if (status == DB_OK)
-        *ret_frame = (struct db_frame){
-            .clock_us = db_instant(&rows, 0, 0), .as_of_us = db_instant(&rows, 0, 1), .floor_us = db_instant(&rows, 0, 2)};
+        *ret_frame = (struct db_frame){.clock_us = db_instant(&rows, 0, 0),
+                                       .as_of_us = db_instant(&rows, 0, 1),
+                                       .floor_us = db_instant(&rows, 0, 2),
+                                       .deleted = db_bool(&rows, 0, 3)};
     return status;
 }
 

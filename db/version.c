@@ -15,9 +15,9 @@ DB_STATEMENT(versions_new, "I", VERSION_COLUMNS "v.state = 'building' AND NOT v.
 DB_STATEMENT(
     segments_read, "",
     "SELECT segment_id, coalesce(serving_version_id, 0), kind = 'list', key FROM segment WHERE deleted_at IS NULL ORDER BY segment_id");
-DB_STATEMENT(chores_read, "",
-             "SELECT EXISTS (SELECT FROM segment WHERE deleted_at IS NOT NULL),"
-             " EXISTS (SELECT FROM segment_version WHERE state = 'failed' AND retry_at <= clock_timestamp()), EXISTS (SELECT FROM sweep)");
+DB_STATEMENT(
+    chores_read, "",
+    "SELECT EXISTS (SELECT FROM segment_version WHERE state = 'failed' AND retry_at <= clock_timestamp()), EXISTS (SELECT FROM sweep)");
 DB_STATEMENT(
     versions_supersede, "",
     "WITH old AS (UPDATE segment_version v SET state = 'retired' WHERE state IN ('building', 'failed') AND EXISTS"
@@ -146,7 +146,7 @@ enum db_status db_chores_read(struct db *db, struct db_chores *ret_chores)
     enum db_status status = db_run(db, &chores_read, NULL, &rows);
 
     if (status == DB_OK)
-        *ret_chores = (struct db_chores){.deleted = db_bool(&rows, 0, 0), .retry = db_bool(&rows, 0, 1), .sweep = db_bool(&rows, 0, 2)};
+        *ret_chores = (struct db_chores){.retry = db_bool(&rows, 0, 0), .sweep = db_bool(&rows, 0, 1)};
     return status;
 }
 

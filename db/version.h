@@ -48,9 +48,8 @@ void db_segments_free(struct db_segments *segments);
 
 /* What may wait in the tables for the worker; cheap enough for every second. */
 struct db_chores {
-    bool deleted; /* segments to be cleared */
-    bool retry;   /* failed versions whose time has come */
-    bool sweep;   /* rows of old versions to be deleted */
+    bool retry; /* failed versions whose time has come */
+    bool sweep; /* rows of old versions to be deleted */
 };
 enum db_status db_chores_read(struct db *db, struct db_chores *ret_chores) MUST_CHECK;
 
@@ -88,5 +87,6 @@ enum db_status db_version_swap(struct db *db, const struct db_swap *swap, size_t
 
 /* Deletes some rows of versions to be swept, at most limit. DB_NONE: nothing was left. */
 enum db_status db_versions_sweep(struct db *db, size_t limit) MUST_CHECK;
-/* Writes the clear of each deleted segment into the feed and removes it; its members are swept later. *ret_seq as above. */
+/* Writes the clear of each deleted segment into the feed and removes it; its members are swept later. *ret_seq as above. Inside a tick, before all it writes: a
+ * new segment may have the key of a deleted one. */
 enum db_status db_segments_clear(struct db *db, int64_t at_us, int64_t *ret_seq) MUST_CHECK;

@@ -72,6 +72,30 @@ static enum db_status check_backlog(struct tick *tick, const struct touched *tou
     return rebuild_all(tick, false);
 }
 
+/* --- Deleted segments --- */
+
+/* A new segment, rule or list, may have the key of a deleted one: the snapshot that shows it shows the deletion, too, and so the clear stands before all that
+ * is written about it. */
+static enum db_status clear_deleted(struct tick *tick, const struct db_frame *frame)
+{
+    struct roster *roster = tick->roster;
+    enum db_status status;
+
+    if (!frame->deleted)
+        return DB_OK;
+    status = db_segments_clear(tick->db, tick->differ.as_of_us, &tick->differ.max_seq);
+    if (status == DB_OK)
+        status = db_segments_read(tick->db, &roster->segments);
+    if (status != DB_OK)
+        return status;
+    for (size_t i = 0; i < roster->versions.n; i++)
+        if (!roster_segment(roster, roster->versions.at[i]->segment_id))
+            roster_end(roster->versions.at[i]);
+    roster_index(roster);
+    tick->differ.ended = true;
+    return DB_OK;
+}
+
 /* --- Swaps --- */
 
 /* Who inherits an earlier entered_at in the version that goes, inherits it in the one that comes. */
@@ -464,11 +488,11 @@ static int64_t max3(int64_t a, int64_t b, int64_t c)
 /* Inside the transaction. */
 static enum db_status work(struct tick *tick, const struct db_frame *frame, struct touched *touched, struct tick_result *result)
 {
-    enum db_status status = DB_OK;
+    enum db_status status = clear_deleted(tick, frame);
 
     if (!touched->more)
         tick->catching_up = false;
-    else if (!tick->catching_up)
+    else if (!tick->catching_up && status == DB_OK)
         status = check_backlog(tick, touched);
     if (status == DB_OK)
         status = take_gone(tick, touched);

@@ -207,24 +207,6 @@ static void tell(struct worker *worker, int64_t max_seq)
         log_warn("cannot notify of changes", );
 }
 
-static enum db_status clear_segments(struct worker *worker)
-{
-    struct db_frame frame;
-    int64_t seq = 0;
-    enum db_status status = db_frame_begin(worker->db, worker->epoch, &frame);
-
-    if (status != DB_OK)
-        return status;
-    status = db_segments_clear(worker->db, frame.as_of_us == DB_INSTANT_PAST ? frame.clock_us : frame.as_of_us, &seq);
-    if (status == DB_OK)
-        status = db_commit(worker->db);
-    if (status != DB_OK)
-        return status;
-    roster_drop(&worker->roster, worker->db);
-    tell(worker, seq);
-    return DB_OK;
-}
-
 /* What a newer version has overtaken is over in memory, too: built on, it would be swapped in while its rows are swept. */
 static enum db_status supersede(struct worker *worker)
 {
@@ -248,15 +230,6 @@ static enum db_status supersede(struct worker *worker)
     return status;
 }
 
-/* A new segment may have the key of a deleted one, whose clear must stand before it in the feed. */
-static enum db_status clear_before(struct worker *worker)
-{
-    struct db_chores chores;
-    enum db_status status = db_chores_read(worker->db, &chores);
-
-    return status == DB_OK && chores.deleted ? clear_segments(worker) : status;
-}
-
 /* New versions, and all of them after a failure. */
 static enum db_status look(struct worker *worker)
 {
@@ -278,8 +251,6 @@ static enum db_status look(struct worker *worker)
         status = fail_bad(worker);
         if (status == DB_OK)
             status = supersede(worker);
-        if (status == DB_OK)
-            status = clear_before(worker);
     }
     if (status != DB_OK)
         roster_drop(&worker->roster, worker->db); /* or what failed is not done again */
@@ -304,8 +275,6 @@ static enum db_status do_chores(struct worker *worker)
     enum db_status status = db_chores_read(worker->db, &chores);
 
     worker->chores_us = clock_mono_us();
-    if (status == DB_OK && chores.deleted)
-        status = clear_segments(worker);
     if (status == DB_OK && chores.retry) {
         status = in_frame(worker, db_versions_retry);
         worker->look_us = 0;
