@@ -52,7 +52,7 @@ class Server:
         try:
             with socket.create_connection(self.address, 2) as s:
                 s.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                return s.recv(64).startswith(b"HTTP/1.1 200")
+                return s.recv(64).startswith(b"HTTP/1.1 200") and self.process.poll() is None  # it is ours, not another's on the port
         except OSError:
             return False
 
