@@ -1,9 +1,12 @@
 """A small world in which one turn gives a tick and a build all they can have: new people, merges of members, expiries, traits set and removed, late
-events, segments that refer to segments, a changed definition (build and swap), a deleted segment and a new one of the same key.
+events, dates, a list, segments that refer to segments, a changed definition (build and swap), a deleted segment and a new one of the same key.
 
 `check` then holds members against the naive evaluator (at the instant of each answer), against the server's own verify, and against the feed.
 """
 import collections
+import http.client
+import threading
+import time
 
 from crash.wire import Wire
 from differential.generate import iso
@@ -27,6 +30,10 @@ SEGMENTS = {
     "nested": {"all": [{"segment": "twice"}, {"not": {"segment": "recent"}}]},
     "deep": {"any": [{"segment": "nested"}, {"segment": "rich"}]},
     "over": {"not": {"segment": "changing"}},
+    "ahead": {"trait": "due", "within_next": "2s"},
+    "behind": {"trait": "due", "within_last": "2s"},
+    "listed": None,
+    "above": {"all": [{"segment": "listed"}, {"event": "A"}]},
 }
 
 
@@ -86,6 +93,8 @@ class Scene:
         self.seqs = []
         self.compared = 0
         self.strangers = set()  # people of others
+        self.listed = set()
+        self.editing = None  # a thread
         for key, definition in SEGMENTS.items():
             self.put(key, definition)
         self.put("coming", {"event": "B"})
@@ -93,8 +102,10 @@ class Scene:
             house.live(key)
 
     def put(self, key, definition):
+        """definition None: a list."""
         self.segments[key] = Segment(loads(dumps(definition)), "UTC")
-        answer = self.house.api.request("PUT", f"/v1/segments/{quoted(key)}", dumps({"name": key, "kind": "rule", "definition": definition}))
+        body = {"name": key, "kind": "rule", "definition": definition} if definition else {"name": key, "kind": "list"}
+        answer = self.house.api.request("PUT", f"/v1/segments/{quoted(key)}", dumps(body))
         assert answer.status in (200, 201), answer
 
     def delete(self, key):
@@ -122,7 +133,7 @@ class Scene:
             track("A", anonymousId=f"{turn}b"),
             track("B", anonymousId=f"{turn}c"),
             track("B", userId=f"{turn}u"),
-            self.message("identify", userId=f"{turn}v", traits={"n": Number("7")}),
+            self.message("identify", userId=f"{turn}v", traits={"n": Number("7"), "due": iso(self.clock() + 2 * SECOND)}),
         ])
         self.send([
             self.message("identify", userId=f"{turn}u", anonymousId=f"{last}a", traits={"n": Number("5")}),
@@ -135,11 +146,34 @@ class Scene:
         self.put("changing", {"event": "A", "gte": 1 + self.turns % 3})
         self.delete("coming")
         self.put("coming", {"event": "B", "gte": 1 + self.turns % 2})
+        # Or thirty days of the past are computed for each new segment: many steps, on which nothing rests.
+        self.house.rows_none("UPDATE segment SET backfilled_at = now() WHERE backfilled_at IS NULL")
+        self.edit({f"{one}{who}" for one in (turn, last, older) for who in "uv"} & {person.user_id for person in self.model.people.values()})
+
+    def edit(self, users):
+        """Beside all else: the list is replaced, and again until that is acknowledged. It waits for the worker."""
+        self.listed = {("user", user) for user in users}
+        body = "".join(dumps({"user_id": user}) + "\n" for user in users)
+        self.editing = threading.Thread(target=self.replace, args=(body,))
+        self.editing.start()
+
+    def replace(self, body):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            client = self.house.client(bearer(self.house.admin_key))
+            try:
+                if client.post("/v1/segments/listed/members?mode=replace", body, headers={"Content-Type": "application/x-ndjson"}).status == 200:
+                    return
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(0.05)
 
     # What must hold after it
 
     def check(self, recent=True):
         """recent: only the people of the last turns against the naive evaluator, and not the store against the model."""
+        if self.editing:
+            self.editing.join()
         self.house.caught_up(since=0, seconds=60)
         for key in self.segments:
             self.house.live(key, seconds=60)
@@ -150,7 +184,7 @@ class Scene:
             if not found:
                 break
         assert not found, "\n".join(found[:10])
-        for key in self.segments:
+        for key in set(self.segments) - {"listed"}:
             answer = self.house.api.post(f"/v1/segments/{key}/verify", None).json
             assert answer["compared"] and answer["differences"] == 0, (key, answer)
 
@@ -170,11 +204,18 @@ class Scene:
                 found.append(f"{key}: the feed gives {sorted(known - members)} more and {sorted(members - known)} less than the members")
             for person in people:
                 self.compared += 1
-                if is_member(person, self.segments[key], as_of, self.segments) != (person.label in members):
+                if self.belongs(person, key, as_of) != (person.label in members):
                     found.append(f"{key}: {person.label} is {'' if person.label in members else 'not '}a member, wrongly, at {iso(as_of)}")
             if not recent:
                 found += [f"{key}: {who} is unknown" for who in members - {person.label for person in people} - self.strangers]
         return found
+
+    def belongs(self, person, key, as_of):
+        if key == "listed":
+            return person.label in self.listed
+        if key == "above":
+            return person.label in self.listed and any(event.name == "A" and event.ts <= as_of for event in person.events)
+        return is_member(person, self.segments[key], as_of, self.segments)
 
     def people(self):
         return list(self.model.people.values())

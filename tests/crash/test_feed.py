@@ -94,6 +94,18 @@ def test_merged_away_between_a_build_and_its_swap(house):
     assert inherited == {f"a{i}": entered[f"a{i}"] for i in range(10)}, "entered_at is the earlier one"
 
 
+def test_a_list_made_again(house):
+    """Its first members stood before the clear of the old list of that key."""
+    house.send(*({"type": "track", "userId": f"u{i}", "event": "A"} for i in range(3)))
+    for i in range(3):
+        assert house.api.post("/v1/segments", {"key": "s", "name": "s", "kind": "list"}).status == 201
+        assert house.api.request("PUT", f"/v1/segments/s/members/u{i}").status == 200
+        assert house.api.delete("/v1/segments/s").status == 204
+    put(house, A)
+    assert agree(house) == {"u0", "u1", "u2"}
+    assert [change["op"] for change in house.changes()] == ["enter", "clear"] * 3 + ["enter"] * 3
+
+
 class Beside(threading.Thread):
     """Sends events one by one, each until it is acknowledged."""
 
