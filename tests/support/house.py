@@ -133,8 +133,13 @@ class House:
 
     def snapshot(self, key):
         """(members as {("user"|"anonymous", id)}, as_of in µs) of one snapshot."""
-        answer = self.api.get(f"/v1/segments/{quoted(key)}/members", headers={"Accept": "application/x-ndjson"})
-        assert answer.status == 200, answer
+
+        def read():
+            answer = self.api.get(f"/v1/segments/{quoted(key)}/members", headers={"Accept": "application/x-ndjson"})
+            assert answer.status in (200, 503), answer  # 503: a connection that the database's restart closed
+            return answer.status == 200 and answer
+
+        answer = wait_for(read, 10, f"the members of {key}")
         rows = answer.lines
         found = {("user", row["user_id"]) if row["user_id"] is not None else ("anonymous", row["anonymous_id"]) for row in rows}
         assert len(found) == len(rows), f"a member stands twice in {key}"
