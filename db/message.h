@@ -33,6 +33,7 @@ struct message {
     enum message_kind kind;
     struct person user;
     struct person anonymous; /* of an alias: the previousId */
+    struct person email;     /* lower case; of an identify that has one in its traits, else only of a message without user and anonymous */
     struct span name;        /* the event's name, decoded; of identify, alias and group the reserved one */
     struct id message_id;    /* hash of the whole messageId, random when there was none */
     int64_t ts_us;           /* as stored */
@@ -40,6 +41,8 @@ struct message {
     int64_t received_us;     /* grows by at least 1 µs from message to message */
     struct span properties;  /* a JSON object as text or NULL; of identify its traits, of group groupId and traits, of alias previousId */
     struct span context;     /* a JSON object as text or NULL */
+    struct span consent;     /* of an identify: a JSON object as text, channel to "granted", "denied" or null (unknown); or NULL */
+    bool opted_out; /* the browser sent Global Privacy Control or Do Not Track: consent third_party is denied unless stated otherwise */
     int32_t source_id;
 };
 
