@@ -1,7 +1,10 @@
-"""A small HTTP proxy that misbehaves once, as networks and servers do, and counts the messages that passed through it.
+"""A small HTTP proxy in front of cohortd that misbehaves, as networks and servers do, counts the messages that passed through it, and keeps the heads
+of all requests.
 
-Faults, each for the first POST only: `status` answers 500 without forwarding; `lost` forwards, then drops the connection, so the
-server stored what the client believes lost; `refused` drops it before forwarding; `slow` forwards, then answers after a delay."""
+Faults, each for one POST, the first for the first: `status` answers 500 without forwarding, `busy` 429 with Retry-After: 1; `bare` answers 502 without
+the headers that a browser needs; `lost` forwards, then drops the connection, so the server stored what the client believes lost; `refused` drops
+it before forwarding; `slow` forwards, then answers after a delay; None does nothing."""
+import gzip
 import http.client
 import json
 import socket
@@ -9,65 +12,102 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+ANSWERS = {"status": 500, "busy": 429, "bare": 502}
+
 
 class Proxy:
-    def __init__(self, port, fault, delay_s=0.0):
-        proxy = self
-        self.messages, self.pending, self.lock = 0, [fault], threading.Lock()
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                with proxy.lock:
-                    now = proxy.pending.pop() if proxy.pending else None
-                if now == "status":
-                    return self.answer(500, b'{"success":false}')
-                if now == "refused":
-                    return self.drop()
-                status, answer = proxy.forward(port, self.path, dict(self.headers), body)
-                if now == "lost":
-                    return self.drop()
-                if now == "slow":
-                    time.sleep(delay_s)
-                self.answer(status, answer)
-
-            def answer(self, status, body):
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def drop(self):
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
-
-            def log_message(self, *args):
-                pass
-
-            def handle(self):
-                try:
-                    super().handle()
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the client gave up waiting, as it should
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    def __init__(self, port, faults=(), delay_s=0.0):
+        self.port, self.delay_s, self.lock = port, delay_s, threading.Lock()
+        self.pending = [faults] if isinstance(faults, str) else list(faults)
+        self.messages = 0
+        self.requests = []  # (method, path, {lower-case name: value})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"proxy": self}))
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def forward(self, port, path, headers, body):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("POST", path, body, headers)
+    def count(self, method, path=None):
+        """How many requests of that method came, to that path."""
+        with self.lock:
+            return sum(seen == method and path in (None, where.split("?")[0]) for seen, where, _ in self.requests)
+
+    def next_fault(self, method):
+        with self.lock:
+            return self.pending.pop(0) if method == "POST" and self.pending else None
+
+    def forward(self, method, path, headers, body):
+        """(status, headers, body) of cohortd's answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
-        answer = response.read()
+        answer = response.status, response.getheaders(), response.read()
         connection.close()
         with self.lock:
-            self.messages += len(json.loads(body)["batch"])
-        return response.status, answer
+            self.messages += messages_in(headers, body) if method == "POST" else 0
+        return answer
 
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+def messages_in(headers, body):
+    zipped = any(name.lower() == "content-encoding" and value == "gzip" for name, value in headers.items())
+    try:
+        call = json.loads(gzip.decompress(body) if zipped else body)
+    except ValueError:
+        return 0
+    return len(call["batch"]) if "batch" in call else 1
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy = None
+
+    def relay(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with self.proxy.lock:
+            self.proxy.requests.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
+        fault = self.proxy.next_fault(self.command)
+        if fault in ANSWERS:
+            return self.answer(ANSWERS[fault], self.faulty(fault), b'{"success":false}')
+        if fault == "refused":
+            return self.drop()
+        status, headers, answer = self.proxy.forward(self.command, self.path, dict(self.headers), body)
+        if fault == "lost":
+            return self.drop()
+        if fault == "slow":
+            time.sleep(self.proxy.delay_s)
+        self.answer(status, headers, answer)
+
+    do_GET = do_HEAD = do_OPTIONS = do_POST = relay
+
+    def faulty(self, fault):
+        """The headers of an answer of our own: as cohortd sends them, a bare one apart."""
+        origin = self.headers.get("Origin")
+        browser = [("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true"),
+                   ("Access-Control-Expose-Headers", "Retry-After")] if origin and fault != "bare" else []
+        return [("Content-Type", "application/json")] + browser + ([("Retry-After", "1")] if fault == "busy" else [])
+
+    def answer(self, status, headers, body):
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                self.send_header(name, value)
+        if status >= 200 and status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def drop(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def handle(self):
+        try:
+            super().handle()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the client gave up waiting, as it should
+
+    def log_message(self, *arguments):
+        pass
