@@ -11,6 +11,7 @@
 
 enum {
     PATH_NAMES_MAX = 10,
+    MEASURE_PATHS_MAX = 8,
     SEQUENCE_STEPS_MAX = 8,
     SEQUENCE_TIMES_MAX = 20,
     CONDITION_DEPTH_MAX = 10,
@@ -171,8 +172,10 @@ struct node {
     const struct predicate *where;
     enum { PICK_NONE, PICK_FIRST, PICK_LAST } pick;
     enum measure measure;
-    const struct path *path; /* of the measure or the trait */
-    struct window window;    /* event, sequence */
+    const struct path *path;         /* of the measure or the trait */
+    const struct path *const *paths; /* of a measure instead: the first that is numeric in an event counts there */
+    size_t n_paths;                  /* 0, or 2 and more */
+    struct window window;            /* event, sequence */
     struct step *steps;
     size_t n_steps;
     int64_t span_us;         /* 0: none */

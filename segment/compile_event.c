@@ -236,12 +236,33 @@ static void emit_count(struct compiler *compiler, const struct node *node)
     emit(compiler, " LIMIT $%zu) n)", sql_number(compiler->sql, SQL_INT, bound));
 }
 
+/* Of several paths the first value that is numeric, each taken from the document once. */
+static void emit_first_numbers(struct compiler *compiler, const struct node *node)
+{
+    char value[VALUE_SQL];
+
+    emit(compiler, " FROM (SELECT to_jsonb(coalesce(");
+    for (size_t i = 0; i < node->n_paths; i++)
+        emit(compiler, "%svalue_number(x.v%zu)", i ? ", " : "", i);
+    emit(compiler, ")) AS v FROM (SELECT ");
+    for (size_t i = 0; i < node->n_paths; i++) {
+        path_value(compiler, "e.properties", node->paths[i], value);
+        emit(compiler, "%s%s AS v%zu", i ? ", " : "", value, i);
+    }
+    emit_events(compiler, node, value);
+    emit(compiler, " OFFSET 0) x OFFSET 0) m");
+}
+
 void emit_values(struct compiler *compiler, const struct node *node)
 {
     AUTO_BUF struct buf events = BUF_INIT(SQL_TEXT_MAX);
     struct buf *out = compiler->out;
     char value[VALUE_SQL] = "e.ts";
 
+    if (node->n_paths) {
+        emit_first_numbers(compiler, node);
+        return;
+    }
     compiler->out = &events;
     emit_events(compiler, node, value);
     compiler->out = out;

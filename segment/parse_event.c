@@ -176,6 +176,27 @@ bool parse_window(struct parser *parser, const struct spot *spot, struct json ob
     return parse_fail(parser, at, "bad_window", "one of last, from, to, calendar, after and before is expected");
 }
 
+/* A path, or a list of paths without []. A list of one is that path. */
+static bool parse_measure_path(struct parser *parser, const struct spot *spot, struct json value, struct node *node)
+{
+    const struct path **paths;
+    struct json element;
+    struct json_iter iter;
+
+    if (value.type != JSON_T_ARRAY || node->measure == MEASURE_DISTINCT)
+        return parse_path(parser, spot, value, &node->path);
+    if (!parse_list(parser, spot, value, MEASURE_PATHS_MAX))
+        return false;
+    iter = json_iter(value);
+    if (json_count(value) == 1)
+        return json_next_element(&iter, &element) && parse_path(parser, SPOT_ELEMENT(spot, 0), element, &node->path);
+    node->paths = paths = segment_alloc(parser->segment, json_count(value) * sizeof *paths);
+    for (; json_next_element(&iter, &element); node->n_paths++)
+        if (!parse_plain_path(parser, SPOT_ELEMENT(spot, node->n_paths), element, &paths[node->n_paths]))
+            return false;
+    return true;
+}
+
 static bool parse_measure(struct parser *parser, const struct spot *spot, struct json value, struct node *node)
 {
     static const struct {
@@ -206,7 +227,7 @@ static bool parse_measure(struct parser *parser, const struct spot *spot, struct
         if (path.type == JSON_T_NONE)
             continue;
         node->measure = of_path[i].measure;
-        return parse_path(parser, SPOT_MEMBER(spot, of_path[i].name), path, &node->path);
+        return parse_measure_path(parser, SPOT_MEMBER(spot, of_path[i].name), path, node);
     }
     BUG("a measure without a name");
 }

@@ -276,11 +276,18 @@ class Generator:
             measure = self.one("count", "sum", "avg", "min", "max", "distinct", "days", "weeks", "months")
             if measure in ("sum", "avg", "min", "max", "distinct"):
                 made["measure"] = {measure: self.of(SUITED["number"]) if self.chance(0.7) else self.of(PATHS)}
+                if measure != "distinct" and self.chance(0.3):
+                    made["measure"] = {measure: self.measure_paths()}
                 pool = ["1", "2", "3"] if measure == "distinct" else ["0", "5", "19.99", "100", "39.98", "-7.5", "0.4", "2.5"]
                 return {**made, **self.comparators(pool)}
             made["measure"] = measure
             return {**made, **self.comparators(["1", "2", "3"])}
         return {**made, **(self.comparators(["0", "1", "2", "3"]) if "comparator" in features else {})}
+
+    def measure_paths(self):
+        if self.chance(0.15):
+            return [self.of(PATHS)]
+        return self.random.sample(PLAIN_PATHS, self.random.randint(2, 4))
 
     def common_name(self):
         return self.one("A", "B", "A", "B", "*", ["A", "B"])

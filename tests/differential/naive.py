@@ -164,7 +164,7 @@ class Evaluation:
             }[measure]
             return len({period(d) for d in dates})
         ((kind, path),) = measure.items()
-        values = [value for e in events for value in path_values(e.properties, path)]
+        values = [value for e in events for value in self.measured_values(e, path)]
         if kind == "distinct":
             return len({text(value) for value in values} - {None})
         numbers = [number(value) for value in values if number(value) is not None]
@@ -173,6 +173,16 @@ class Evaluation:
         if not numbers:
             return None
         return {"avg": sum(numbers) / len(numbers), "min": min(numbers), "max": max(numbers)}[kind]
+
+    def measured_values(self, event, path):
+        """All values of a path; of a list of several paths that of the first which is numeric in this event."""
+        if not isinstance(path, list) or len(path) == 1:
+            return path_values(event.properties, path if isinstance(path, str) else path[0])
+        for one in path:
+            values = path_values(event.properties, one)
+            if values and number(values[0]) is not None:
+                return values
+        return []
 
     def in_window(self, ts, window):
         if window is None:

@@ -15,6 +15,7 @@ DEFINITIONS = [
     '{"event": "*", "window": {"calendar": "last_month"}, "between": [2, 5]}',
     '{"event": "A", "measure": {"sum": "total"}, "window": {"from": "2026-01-01", "to": "2026-02-01T00:00:00Z"}, "gte": 100}',
     '{"event": "A", "measure": {"avg": "items[].price"}, "lt": 9.99, "gt": 5}',
+    '{"event": "A", "measure": {"sum": ["revenue", "total"]}, "gte": 100}',
     '{"event": "A", "measure": {"distinct": "sku"}}',
     '{"event": "A", "measure": "weeks", "gte": 4}',
     '{"event": "A", "pick": "first", "where": {"property": "coupon", "exists": true}}',
