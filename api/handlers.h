@@ -54,6 +54,7 @@ enum handled api_status(struct call *c);
 
 enum handled api_source_list(struct call *c);
 enum handled api_source_create(struct call *c);
+enum handled api_source_patch(struct call *c);
 enum handled api_source_delete(struct call *c);
 enum handled api_key_list(struct call *c);
 enum handled api_key_create(struct call *c);

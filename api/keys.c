@@ -1,4 +1,4 @@
-/* Sources and keys. The one idea: a key is shown once, in the answer that made it; lists show its first characters. A
+/* Keys. The one idea: a key is shown once, in the answer that made it; lists show its first characters. A
  * change reaches every process by a notification, and this one before the answer.
  * A key is revoked, never deleted. */
 #include <stdlib.h>
@@ -12,96 +12,7 @@
 #include "db/key.h"
 #include "server/base/alloc.h"
 
-enum { SOURCE_NAME_LENGTH = 100, KEY_NAME_LENGTH = 100, ORIGINS_MAX = 100, ORIGIN_LENGTH = 300 };
-
-static void put_source(struct json_out *out, const struct source_row *row)
-{
-    struct db_array origins = db_array(row->rows, row->row, SOURCE_ORIGINS);
-
-    json_open(out, '{');
-    json_add_text(out, "name", row->name);
-    json_key(out, "allowed_origins");
-    json_open(out, '[');
-    while (origins.left) {
-        size_t len;
-        const char *origin = db_array_next_text(&origins, &len);
-
-        json_put_text_len(out, origin ? origin : "", len);
-    }
-    json_close(out, ']');
-    json_add_instant(out, "created_at", row->created_us);
-    json_close(out, '}');
-}
-
-enum handled api_source_list(struct call *c)
-{
-    AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct json_out out = JSON_OUT(&text);
-    enum db_status status;
-    struct page page;
-    size_t n;
-
-    if (!page_read(c, &page))
-        return HANDLED_ANSWERED;
-    status = db_source_list(c->db, page.place, page.limit + 1, &rows);
-    if (status != DB_OK && status != DB_NONE)
-        return answer_status(c, status);
-    n = db_rows_count(&rows);
-    json_open(&out, '{');
-    json_key(&out, "data");
-    json_open(&out, '[');
-    for (size_t i = 0; i < n && i < (size_t)page.limit; i++) {
-        struct source_row row = db_source_row(&rows, i);
-
-        put_source(&out, &row);
-    }
-    json_close(&out, ']');
-    page_next(c, &out, n > (size_t)page.limit ? db_source_row(&rows, n - 2).name : NULL);
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
-}
-
-enum handled api_source_create(struct call *c)
-{
-    static const struct texts_limit limit = {.n = ORIGINS_MAX, .length = ORIGIN_LENGTH};
-    AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    AUTO_TEXTS struct texts origins = {.n = 0};
-    struct json name_in, origins_in;
-    const struct body_field fields[] = {{"name", MEMBER_TEXT, &name_in}, {"allowed_origins", MEMBER_TEXTS, &origins_in}};
-    struct json_out out = JSON_OUT(&text);
-    char *name AUTO_FREE = NULL;
-    struct err err = ERR_INIT;
-    struct source_row row;
-    enum db_status status;
-
-    if (!once_begin(c))
-        return HANDLED_ANSWERED;
-    if (!body_read(c->body, fields, ARRAY_LEN(fields), &err))
-        return answer_problem(c, PROBLEM_INVALID, &err);
-    name = body_text(name_in, "/name", 1, SOURCE_NAME_LENGTH, &err);
-    if (!name || (origins_in.type != JSON_T_NONE && !body_texts(origins_in, "/allowed_origins", &limit, &origins, &err)))
-        return answer_problem(c, PROBLEM_INVALID, &err);
-    status = db_source_insert(c->db, name, (const char *const *)origins.at, origins.n, &rows);
-    if (status == DB_NONE)
-        return answer_problem(c, PROBLEM_NAME_TAKEN, NULL);
-    if (status != DB_OK)
-        return answer_status(c, status);
-    row = db_source_row(&rows, 0);
-    put_source(&out, &row);
-    return answer_json(c, 201, &text);
-}
-
-enum handled api_source_delete(struct call *c)
-{
-    bool in_use;
-    enum db_status status = db_source_delete(c->db, call_param(c, 0), &in_use);
-
-    if (in_use)
-        return answer_problem_detail(c, PROBLEM_SOURCE_IN_USE, "the source has keys that work, or has sent something");
-    return status == DB_OK ? answer_empty(c, 204) : answer_status(c, status);
-}
+enum { SOURCE_NAME_LENGTH = 100, KEY_NAME_LENGTH = 100 };
 
 /* secret: of a new key, NULL in lists. */
 static void put_key(struct json_out *out, const struct key_row *row, const char *secret)
@@ -216,7 +127,7 @@ enum handled api_key_create(struct call *c)
     }
     if (status != DB_OK)
         return answer_status(c, status);
-    (void)c->ports->reload_keys(c->ports->app, c->db);
+    c->ports->keys_changed(c->ports->app, c->db);
     row = db_key_row(&rows, 0);
     put_key(&out, &row, made.text);
     reply_header(c->rq, "Cache-Control", "no-store");
@@ -232,6 +143,6 @@ enum handled api_key_delete(struct call *c)
         status = db_key_revoke(c->db, &key_id);
     if (status != DB_OK)
         return answer_status(c, status);
-    (void)c->ports->reload_keys(c->ports->app, c->db);
+    c->ports->keys_changed(c->ports->app, c->db);
     return answer_empty(c, 204);
 }

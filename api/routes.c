@@ -67,6 +67,7 @@ static const struct route rows[] = {
 
     {"GET", "/v1/sources", api_source_list, ADMIN, "page", BODY_NONE, NULL},
     {"POST", "/v1/sources", api_source_create, ADMIN, "", BODY_JSON, NULL},
+    {"PATCH", "/v1/sources/{name}", api_source_patch, ADMIN, "", BODY_PATCH, NULL},
     {"DELETE", "/v1/sources/{name}", api_source_delete, ADMIN, "", BODY_NONE, NULL},
     {"GET", "/v1/keys", api_key_list, ADMIN, "page", BODY_NONE, NULL},
     {"POST", "/v1/keys", api_key_create, ADMIN, "", BODY_JSON, NULL},

@@ -1,10 +1,10 @@
-/* Keys and sources. The one idea: whoever changes a key says so on cohortd_keys in the same statement, so a key works, or no longer works,
+/* Keys. The one idea: whoever changes a key says so on cohortd_keys in the same statement, so a key works, or no longer works,
  * in every process within moments. Keys are revoked and never deleted, except with their source. Making a key is the caller's: here only
  * its hash is seen. */
 #include "db/key.h"
 
 DB_STATEMENT(key_load, "",
-             "SELECT k.hash, k.role, coalesce(k.source_id, 0), coalesce(s.allowed_origins, '{}')"
+             "SELECT k.hash, k.role, coalesce(k.source_id, 0), coalesce(s.allowed_origins, '{}'), s.privacy"
              "  FROM api_key k LEFT JOIN source s USING (source_id) WHERE k.revoked_at IS NULL ORDER BY k.hash");
 DB_STATEMENT(key_any, "", "SELECT 1 FROM api_key LIMIT 1");
 DB_STATEMENT(key_list, "ui",
@@ -19,18 +19,6 @@ DB_STATEMENT(
 DB_STATEMENT(key_revoke, "u",
              "WITH gone AS (UPDATE api_key SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL RETURNING 1)"
              " SELECT 1 FROM gone, pg_notify('cohortd_keys', '')");
-DB_STATEMENT(source_list, "ti", "SELECT name, allowed_origins, created_at FROM source WHERE name > $1 ORDER BY name LIMIT $2");
-DB_STATEMENT(
-    source_insert, "tT",
-    "INSERT INTO source (name, allowed_origins) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING name, allowed_origins, created_at");
-DB_STATEMENT(source_number, "t", "SELECT source_id FROM source WHERE name = $1");
-DB_STATEMENT(source_used, "t",
-             "SELECT EXISTS (SELECT FROM api_key k WHERE k.source_id = s.source_id AND k.revoked_at IS NULL)"
-             "    OR EXISTS (SELECT FROM event_name n WHERE n.source_id = s.source_id)"
-             "    OR EXISTS (SELECT FROM reject r WHERE r.source_id = s.source_id)"
-             "  FROM source s WHERE s.name = $1 FOR UPDATE");
-DB_STATEMENT(source_delete_keys, "t", "DELETE FROM api_key k USING source s WHERE k.source_id = s.source_id AND s.name = $1");
-DB_STATEMENT(source_delete, "t", "DELETE FROM source WHERE name = $1");
 
 enum db_status db_key_load(struct db *db, struct db_rows *ret_rows)
 {
@@ -81,80 +69,4 @@ enum db_status db_key_revoke(struct db *db, const struct id *key_id)
 
     db_arg_id(&args, key_id);
     return db_run(db, &key_revoke, &args, NULL);
-}
-
-enum db_status db_source_list(struct db *db, const char *after, int32_t limit, struct db_rows *ret_rows)
-{
-    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
-
-    db_arg_text(&args, after);
-    db_arg_int(&args, limit);
-    return db_run(db, &source_list, &args, ret_rows);
-}
-
-struct source_row db_source_row(const struct db_rows *rows, size_t i)
-{
-    return (struct source_row){
-        .name = db_text(rows, i, SOURCE_NAME), .rows = rows, .row = i, .created_us = db_instant(rows, i, SOURCE_CREATED)};
-}
-
-enum db_status db_source_insert(struct db *db, const char *name, const char *const *origins, size_t n_origins, struct db_rows *ret_rows)
-{
-    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
-
-    db_arg_text(&args, name);
-    db_arg_texts(&args, origins, n_origins);
-    return db_run(db, &source_insert, &args, ret_rows);
-}
-
-enum db_status db_source_ensure(struct db *db, const char *name)
-{
-    enum db_status status = db_source_insert(db, name, NULL, 0, NULL);
-
-    return status == DB_NONE ? DB_OK : status;
-}
-
-enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source_id)
-{
-    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum db_status status;
-
-    db_arg_text(&args, name);
-    status = db_run(db, &source_number, &args, &rows);
-    if (status == DB_OK)
-        *ret_source_id = (int32_t)db_int(&rows, 0, 0);
-    return status;
-}
-
-struct deletion {
-    struct db_args *name;
-    bool in_use;
-};
-
-static enum db_status delete_source(struct db *db, void *context)
-{
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct deletion *deletion = context;
-    enum db_status status = db_run(db, &source_used, deletion->name, &rows);
-
-    if (status != DB_OK)
-        return status;
-    deletion->in_use = db_bool(&rows, 0, 0);
-    if (deletion->in_use)
-        return DB_NONE;
-    status = db_run(db, &source_delete_keys, deletion->name, NULL);
-    return status == DB_OK ? db_run(db, &source_delete, deletion->name, NULL) : status;
-}
-
-enum db_status db_source_delete(struct db *db, const char *name, bool *ret_in_use)
-{
-    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
-    struct deletion deletion = {.name = &args};
-    enum db_status status;
-
-    db_arg_text(&args, name);
-    status = db_tx(db, DB_READ_COMMITTED, delete_source, &deletion);
-    *ret_in_use = deletion.in_use;
-    return status;
 }

@@ -1,11 +1,10 @@
-/* API keys and write keys, and the sources that write keys belong to. The key itself is never stored: its SHA-256 is. Each change notifies
- * cohortd_keys, so every process reads its keys again. */
+/* API keys and write keys. The key itself is never stored: its SHA-256 is. Each change notifies cohortd_keys, so every process reads its keys again. */
 #pragma once
 
 #include "db/conn.h"
 
-/* What a process needs to know of every key that is not revoked, ordered by hash. Columns: */
-enum { KEY_LOAD_HASH, KEY_LOAD_ROLE, KEY_LOAD_SOURCE, KEY_LOAD_ORIGINS };
+/* What a process needs to know of every key that is not revoked, ordered by hash: of a write key also its source's settings. Columns: */
+enum { KEY_LOAD_HASH, KEY_LOAD_ROLE, KEY_LOAD_SOURCE, KEY_LOAD_ORIGINS, KEY_LOAD_PRIVACY };
 enum db_status db_key_load(struct db *db, struct db_rows *ret_rows) MUST_CHECK;
 /* Is there any key, revoked ones too? DB_OK: yes, DB_NONE: no. */
 enum db_status db_key_any(struct db *db) MUST_CHECK;
@@ -35,23 +34,3 @@ struct key_new {
 enum db_status db_key_insert(struct db *db, const struct key_new *key, struct db_rows *ret_rows) MUST_CHECK;
 /* DB_NONE: no such key, or revoked before. */
 enum db_status db_key_revoke(struct db *db, const struct id *key_id) MUST_CHECK;
-
-struct source_row {
-    const char *name;
-    const struct db_rows *rows; /* for its origins: db_array(rows, row, SOURCE_ORIGINS) */
-    size_t row;
-    int64_t created_us;
-};
-enum { SOURCE_NAME, SOURCE_ORIGINS, SOURCE_CREATED };
-/* Ordered by name, those after `after` ("": all), at most limit. */
-enum db_status db_source_list(struct db *db, const char *after, int32_t limit, struct db_rows *ret_rows) MUST_CHECK;
-struct source_row db_source_row(const struct db_rows *rows, size_t i);
-/* DB_NONE: the name is taken. */
-enum db_status db_source_insert(struct db *db, const char *name, const char *const *origins, size_t n_origins,
-                                struct db_rows *ret_rows) MUST_CHECK;
-/* Makes the source unless it is there. */
-enum db_status db_source_ensure(struct db *db, const char *name) MUST_CHECK;
-/* Its number. DB_NONE: no such source. */
-enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source_id) MUST_CHECK;
-/* Deletes a source with its revoked keys. DB_NONE: no such source, or it has keys that work or has sent something (*ret_in_use). */
-enum db_status db_source_delete(struct db *db, const char *name, bool *ret_in_use) MUST_CHECK;

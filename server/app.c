@@ -67,6 +67,12 @@ static bool port_reload_keys(struct app *app, struct db *db)
     return keys_refresh(app->keys, db);
 }
 
+static void port_keys_changed(struct app *app, struct db *db)
+{
+    if (keys_load(app->keys, db) != DB_OK)
+        log_warn("keys not read again after a change: the notification has them read"); /* or the reload after a reconnect */
+}
+
 static const char *port_not_ready(struct app *app)
 {
     if (atomic_load(&app->stopping))
@@ -159,6 +165,7 @@ static struct api *make_api(struct app *app)
                           .park = port_park,
                           .find_key = port_find_key,
                           .reload_keys = port_reload_keys,
+                          .keys_changed = port_keys_changed,
                           .not_ready = port_not_ready,
                           .stats = port_stats,
                           .metrics = port_metrics,

@@ -8,6 +8,7 @@
 #include "api/member_text.h"
 #include "db/key.h"
 #include "db/segment.h"
+#include "db/source.h"
 #include "db/verify.h"
 #include "server/base/log.h"
 #include "server/base/loopback.h"

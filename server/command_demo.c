@@ -7,6 +7,7 @@
 
 #include "api/key_make.h"
 #include "db/key.h"
+#include "db/source.h"
 #include "server/base/alloc.h"
 #include "server/base/clock.h"
 #include "server/base/id.h"

@@ -9,7 +9,7 @@
 
 #include "api/collect/batch.h"
 #include "db/ingest.h"
-#include "db/key.h"
+#include "db/source.h"
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 #include "server/command.h"

@@ -6,6 +6,7 @@
 
 #include "api/key_make.h"
 #include "db/key.h"
+#include "db/source.h"
 #include "server/app.h"
 #include "server/base/log.h"
 #include "server/base/loopback.h"

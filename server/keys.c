@@ -11,6 +11,7 @@
 #include "db/key.h"
 #include "server/base/alloc.h"
 #include "server/base/clock.h"
+#include "server/base/origin.h"
 
 /* Unknown keys may have the keys read again 20 times at once, and 20 times a second. */
 #define REFRESH_US (50 * US_PER_MS)
@@ -20,6 +21,7 @@ struct entry {
     uint8_t hash[KEY_HASH_SIZE];
     enum role role;
     int32_t source_id;
+    enum privacy privacy;
     char **origins; /* owned */
     size_t n_origins;
 };
@@ -71,10 +73,19 @@ static enum role role_of(const char *name)
     return strcmp(name, "admin") == 0 ? ROLE_ADMIN : ROLE_READ;
 }
 
+static enum privacy privacy_of(const char *name)
+{
+    if (name && strcmp(name, "drop") == 0)
+        return PRIVACY_DROP;
+    return name && strcmp(name, "ignore") == 0 ? PRIVACY_IGNORE : PRIVACY_FIRST_PARTY;
+}
+
 static struct entry make_entry(const struct db_rows *rows, size_t i)
 {
     struct db_array origins = db_array(rows, i, KEY_LOAD_ORIGINS);
-    struct entry entry = {.role = role_of(db_text(rows, i, KEY_LOAD_ROLE)), .source_id = (int32_t)db_int(rows, i, KEY_LOAD_SOURCE)};
+    struct entry entry = {.role = role_of(db_text(rows, i, KEY_LOAD_ROLE)),
+                          .source_id = (int32_t)db_int(rows, i, KEY_LOAD_SOURCE),
+                          .privacy = privacy_of(db_text(rows, i, KEY_LOAD_PRIVACY))};
 
     ASSERT(db_text_len(rows, i, KEY_LOAD_HASH) == KEY_HASH_SIZE);
     memcpy(entry.hash, db_text(rows, i, KEY_LOAD_HASH), KEY_HASH_SIZE);
@@ -133,7 +144,7 @@ static bool origin_ok(const struct entry *entry, const char *origin)
     if (!origin || !entry->n_origins)
         return true;
     for (size_t i = 0; i < entry->n_origins; i++)
-        if (strcmp(entry->origins[i], origin) == 0)
+        if (origin_matches(entry->origins[i], origin))
             return true;
     return false;
 }
@@ -164,7 +175,8 @@ bool keys_find(struct keys *keys, const uint8_t hash[KEY_HASH_SIZE], const char 
     if (i < keys->now.n && CRYPTO_memcmp(keys->now.entries[i].hash, hash, KEY_HASH_SIZE) == 0) {
         const struct entry *entry = &keys->now.entries[i];
 
-        *ret_key = (struct key){.role = entry->role, .source_id = entry->source_id, .origin_ok = origin_ok(entry, origin)};
+        *ret_key = (struct key){
+            .role = entry->role, .source_id = entry->source_id, .origin_ok = origin_ok(entry, origin), .privacy = entry->privacy};
         found = true;
     }
     pthread_mutex_unlock(&keys->mtx);

@@ -14,6 +14,6 @@ void keys_free(struct keys *keys);
 bool keys_find(struct keys *keys, const uint8_t hash[KEY_HASH_SIZE], const char *origin, struct key *ret_key) MUST_CHECK;
 /* Replaces them all by what the database has. One round trip. */
 enum db_status keys_load(struct keys *keys, struct db *db) MUST_CHECK;
-/* The same because of a key that was not found, or was changed by us; at most 20 times a second, so that a flood of bad keys costs little.
+/* The same because of a key that was not found; at most 20 times a second, so that a flood of bad keys costs little.
  * False: the database failed, so a key that is not found may exist. */
 bool keys_refresh(struct keys *keys, struct db *db);

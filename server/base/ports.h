@@ -17,11 +17,19 @@ struct ingest_job;
 /* Of a key, in rising order: admin may do what read may. A write key can only send. */
 enum role { ROLE_NONE, ROLE_WRITE, ROLE_READ, ROLE_ADMIN };
 
+/* What a source does with requests that carry Global Privacy Control or Do Not Track. */
+enum privacy {
+    PRIVACY_IGNORE,
+    PRIVACY_FIRST_PARTY, /* stored, with consent to third parties denied */
+    PRIVACY_DROP         /* not stored */
+};
+
 /* What a key that was shown to us is worth. */
 struct key {
     enum role role;
     int32_t source_id; /* of a write key, else 0 */
     bool origin_ok;    /* the browser's origin, if any, may send to its source */
+    enum privacy privacy;
 };
 
 /* Where a query runs: short ones, which a person or a poller waits for, never stand behind long ones (exports, verification). */
@@ -61,6 +69,8 @@ struct ports {
     bool (*find_key)(struct app *app, const uint8_t hash[KEY_HASH_SIZE], const char *origin, struct key *ret_key);
     /* Reads the keys again, at most 20 times a second. On a query thread; this one waits for the database. False: the database failed. */
     bool (*reload_keys)(struct app *app, struct db *db);
+    /* We have changed a key or its source: reads the keys again at once. On a query thread. */
+    void (*keys_changed)(struct app *app, struct db *db);
 
     /* Why the process cannot serve now, a short text; NULL: it can. */
     const char *(*not_ready)(struct app *app);

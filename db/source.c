@@ -1,0 +1,118 @@
+/* Sources. The one idea: a statement that changes one says so on cohortd_keys, so its settings hold in every process within moments. A new source
+ * has no keys and need not. One that has sent something stays: its number stands in the events. What
+ * a setting means is not known here. */
+#include "db/source.h"
+
+#define COLUMNS "name, allowed_origins, privacy, created_at"
+
+DB_STATEMENT(source_list, "ti", "SELECT " COLUMNS " FROM source WHERE name > $1 ORDER BY name LIMIT $2");
+DB_STATEMENT(source_insert, "tTt",
+             "INSERT INTO source (name, allowed_origins, privacy) VALUES ($1, coalesce($2, '{}'), coalesce($3, 'first_party'))"
+             " ON CONFLICT (name) DO NOTHING RETURNING " COLUMNS);
+DB_STATEMENT(
+    source_update, "tTt",
+    "WITH made AS (UPDATE source SET allowed_origins = coalesce($2, allowed_origins), privacy = coalesce($3, privacy) WHERE name = $1"
+    "    RETURNING " COLUMNS ")"
+    " SELECT " COLUMNS " FROM made, pg_notify('cohortd_keys', '')");
+DB_STATEMENT(source_number, "t", "SELECT source_id FROM source WHERE name = $1");
+DB_STATEMENT(source_used, "t",
+             "SELECT EXISTS (SELECT FROM api_key k WHERE k.source_id = s.source_id AND k.revoked_at IS NULL)"
+             "    OR EXISTS (SELECT FROM event_name n WHERE n.source_id = s.source_id)"
+             "    OR EXISTS (SELECT FROM reject r WHERE r.source_id = s.source_id)"
+             "  FROM source s WHERE s.name = $1 FOR UPDATE");
+DB_STATEMENT(source_delete_keys, "t", "DELETE FROM api_key k USING source s WHERE k.source_id = s.source_id AND s.name = $1");
+DB_STATEMENT(source_delete, "t", "DELETE FROM source WHERE name = $1");
+
+enum db_status db_source_list(struct db *db, const char *after, int32_t limit, struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_text(&args, after);
+    db_arg_int(&args, limit);
+    return db_run(db, &source_list, &args, ret_rows);
+}
+
+struct source_row db_source_row(const struct db_rows *rows, size_t i)
+{
+    return (struct source_row){.name = db_text(rows, i, SOURCE_NAME),
+                               .privacy = db_text(rows, i, SOURCE_PRIVACY),
+                               .rows = rows,
+                               .row = i,
+                               .created_us = db_instant(rows, i, SOURCE_CREATED)};
+}
+
+static enum db_status write_source(struct db *db, const struct db_statement *statement, const char *name, const struct source_edit *edit,
+                                   struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_text(&args, name);
+    if (edit->has_origins)
+        db_arg_texts(&args, edit->origins, edit->n_origins);
+    else
+        db_arg_null(&args, 'T');
+    db_arg_text(&args, edit->privacy);
+    return db_run(db, statement, &args, ret_rows);
+}
+
+enum db_status db_source_insert(struct db *db, const char *name, const struct source_edit *edit, struct db_rows *ret_rows)
+{
+    return write_source(db, &source_insert, name, edit, ret_rows);
+}
+
+enum db_status db_source_update(struct db *db, const char *name, const struct source_edit *edit, struct db_rows *ret_rows)
+{
+    return write_source(db, &source_update, name, edit, ret_rows);
+}
+
+enum db_status db_source_ensure(struct db *db, const char *name)
+{
+    enum db_status status = db_source_insert(db, name, &(struct source_edit){.privacy = NULL}, NULL);
+
+    return status == DB_NONE ? DB_OK : status;
+}
+
+enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source_id)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
+
+    db_arg_text(&args, name);
+    status = db_run(db, &source_number, &args, &rows);
+    if (status == DB_OK)
+        *ret_source_id = (int32_t)db_int(&rows, 0, 0);
+    return status;
+}
+
+struct deletion {
+    struct db_args *name;
+    bool in_use;
+};
+
+static enum db_status delete_source(struct db *db, void *context)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    struct deletion *deletion = context;
+    enum db_status status = db_run(db, &source_used, deletion->name, &rows);
+
+    if (status != DB_OK)
+        return status;
+    deletion->in_use = db_bool(&rows, 0, 0);
+    if (deletion->in_use)
+        return DB_NONE;
+    status = db_run(db, &source_delete_keys, deletion->name, NULL);
+    return status == DB_OK ? db_run(db, &source_delete, deletion->name, NULL) : status;
+}
+
+enum db_status db_source_delete(struct db *db, const char *name, bool *ret_in_use)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    struct deletion deletion = {.name = &args};
+    enum db_status status;
+
+    db_arg_text(&args, name);
+    status = db_tx(db, DB_READ_COMMITTED, delete_source, &deletion);
+    *ret_in_use = deletion.in_use;
+    return status;
+}
