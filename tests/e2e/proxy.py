@@ -1,5 +1,5 @@
-"""A small HTTP proxy in front of cohortd that misbehaves, as networks and servers do, counts the messages that passed through it, and keeps the heads
-of all requests.
+"""A small HTTP proxy in front of cohortd that misbehaves, as networks and servers do, and keeps the messages that passed through it and the heads of
+all requests.
 
 Faults, each for one POST, the first for the first: `status` answers 500 without forwarding, `busy` 429 with Retry-After: 1; `bare` answers 502 without
 the headers that a browser needs; `lost` forwards, then drops the connection, so the server stored what the client believes lost; `refused` drops
@@ -19,12 +19,19 @@ class Proxy:
     def __init__(self, port, faults=(), delay_s=0.0):
         self.port, self.delay_s, self.lock = port, delay_s, threading.Lock()
         self.pending = [faults] if isinstance(faults, str) else list(faults)
-        self.messages = 0
+        self.passed = []  # the messages of forwarded POSTs; one that passed twice stands here twice
+        self.stopped = []  # those of POSTs that were not forwarded
         self.requests = []  # (method, path, {lower-case name: value})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"proxy": self}))
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def messages(self):
+        """How many passed."""
+        with self.lock:
+            return len(self.passed)
 
     def count(self, method, path=None):
         """How many requests of that method came, to that path."""
@@ -42,22 +49,30 @@ class Proxy:
         response = connection.getresponse()
         answer = response.status, response.getheaders(), response.read()
         connection.close()
-        with self.lock:
-            self.messages += messages_in(headers, body) if method == "POST" else 0
         return answer
+
+    def note(self, headers, body, fault):
+        stopped = fault in ANSWERS or fault == "refused"
+        with self.lock:
+            (self.stopped if stopped else self.passed).extend(messages_in(headers, body))
 
     def close(self):
         self.server.shutdown()
         self.server.server_close()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
 
 def messages_in(headers, body):
-    zipped = any(name.lower() == "content-encoding" and value == "gzip" for name, value in headers.items())
     try:
-        call = json.loads(gzip.decompress(body) if zipped else body)
+        call = json.loads(gzip.decompress(body) if headers["Content-Encoding"] == "gzip" else body)
     except ValueError:
-        return 0
-    return len(call["batch"]) if "batch" in call else 1
+        return []
+    return call["batch"] if "batch" in call else [call]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -69,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
         with self.proxy.lock:
             self.proxy.requests.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
         fault = self.proxy.next_fault(self.command)
+        if self.command == "POST":
+            self.proxy.note(self.headers, body, fault)
         if fault in ANSWERS:
             return self.answer(ANSWERS[fault], self.faulty(fault), b'{"success":false}')
         if fault == "refused":

@@ -1,36 +1,94 @@
-// Sends known traffic with the real @segment/analytics-node and prints what was sent of each kind, as JSON, once all is flushed.
-//   node send.js HOST WRITE_KEY [HTTP_TIMEOUT_MS]
+// Makes the same calls with a real SDK for Node, and prints {refused: […]} once all is flushed: what the SDK itself said it could not send.
+//   node send.js SDK HOST WRITE_KEY RUN TIMEOUT_MS
+// RUN goes before every id, so that runs do not meet. The calls are those of Segment's spec; SDKS says how an SDK makes one.
 'use strict'
-const { Analytics } = require('@segment/analytics-node')
+const [sdk, host, key, run] = process.argv.slice(2)
+const timeout = Number(process.argv[6])
+const refused = []
+const HOUR = 3600e3
+// A large order is over 32 KiB on the wire; analytics-node 6 refuses a message that is so before its envelope.
+const NOTE = 'x'.repeat(sdk === 'analytics-node-6' ? 20000 : 60000) + '€'.repeat(4200)
 
-const [host, writeKey, timeout] = process.argv.slice(2)
-const analytics = new Analytics({ host, writeKey, flushAt: 7, flushInterval: 200, maxRetries: 5, httpRequestTimeout: Number(timeout ?? 5000) })
-const sent = { identify: 0, track: 0, page: 0, screen: 0, group: 0, alias: 0 }
-const errors = []
-analytics.on('error', (error) => errors.push(String(error.reason ?? error.code ?? error)))
+// One entry for each SDK: open → {send(kind, message, person), close()}. A person is a browser or a request: Jitsu keeps state for one.
+const SDKS = {
+    'analytics-node'() {
+        const { Analytics } = require('@segment/analytics-node')
+        const analytics = new Analytics({ host, writeKey: key, flushAt: 7, flushInterval: 200, maxRetries: 5, httpRequestTimeout: timeout })
+        analytics.on('error', (error) => refused.push(String(error.reason ?? error.code ?? error)))
+        return { send: (kind, message) => analytics[kind](message), close: () => analytics.closeAndFlush({ timeout: 30000 }) }
+    },
 
-function send(kind, message) {
-    analytics[kind](message)
-    sent[kind]++
+    'analytics-node-6'() {
+        const Analytics = require('analytics-node')
+        return flushing(new Analytics(key, { host, flushAt: 7, timeout, errorHandler: (error) => refused.push(String(error)) }))
+    },
+
+    'rudder-node'() {
+        const Analytics = require('@rudderstack/rudder-sdk-node')
+        const options = { dataPlaneUrl: host, flushAt: 7, timeout, logLevel: 'none', errorHandler: (error) => refused.push(String(error)) }
+        const analytics = flushing(new Analytics(key, options))
+        return { ...analytics, send: (kind, { timestamp, ...message }) => analytics.send(kind, { originalTimestamp: timestamp, ...message }) }
+    },
+
+    'jitsu-node'() {
+        const { jitsuAnalytics } = require('@jitsu/js')
+        const people = new Map()
+        const of = (person) => {
+            if (!people.has(person))
+                people.set(person, jitsuAnalytics({ host, writeKey: `${key}:any`, s2s: true, fetchTimeoutMs: timeout, errorPolicy: (error) => refused.push(error) }))
+            return people.get(person)
+        }
+        const KINDS = {
+            identify: (jitsu, { userId, traits }, options) => jitsu.identify(userId, traits, options),
+            group: (jitsu, { groupId, traits }, options) => jitsu.group(groupId, traits, options),
+            track: (jitsu, { event, properties }, options) => jitsu.track(event, properties, options),
+            page: (jitsu, { name, properties }, options) => jitsu.page({ name, ...properties }, options),
+        }
+        return {
+            async send(kind, message, person) {
+                const { userId, anonymousId, context } = message
+                if (KINDS[kind]) await KINDS[kind](of(person), message, { ...(userId && { userId }), ...(anonymousId && { anonymousId }), context })
+            },
+            async close() {},
+        }
+    },
+}
+
+// What analytics-node 6 and its fork have in common: a flush sends flushAt messages, and closing is flushing until nothing is left.
+function flushing(analytics) {
+    let open = 0
+    return {
+        send(kind, message) {
+            open++
+            analytics[kind](message, () => open--)
+        },
+        async close() {
+            while (open) {
+                await analytics.flush()
+                await new Promise((resolve) => setTimeout(resolve, 20))
+            }
+        },
+    }
 }
 
 async function main() {
-    for (const user of ['ada', 'grace', 'Zoë']) {
-        send('identify', { userId: user, traits: { email: `${user}@shop.example`, plan: 'pro', age: 36 } })
-        send('group', { userId: user, groupId: 'g1', traits: { industry: 'shoes' } })
-        for (let order = 1; order <= 10; order++) {
-            send('track', {
-                userId: user,
-                event: 'Order Completed',
-                properties: { order_id: `${user}-${order}`, total: 19.99, products: [{ sku: 'b1', price: 19.99, quantity: 1 }] },
-            })
-        }
-        send('page', { userId: user, name: 'Home', properties: { url: 'https://shop.example/' } })
-        send('screen', { userId: user, name: 'Start' })
+    const { send, close } = SDKS[sdk]()
+    for (const name of ['ada', 'grace', 'Zoë']) {
+        const userId = `${run}:${name}`, anonymousId = `${run}:visitor:${name}`
+        const call = (kind, message) => send(kind, message, name)
+        await call('page', { anonymousId, name: 'Home', properties: { url: 'https://shop.example/?q=Schnürschuh' } })
+        await call('track', { anonymousId, event: 'Product Viewed', timestamp: new Date(Date.now() - HOUR), context: { campaign: { source: 'news', name: 'Frühling' } } })
+        await call('identify', { userId, anonymousId, traits: { email: `${name}@shop.example`, plan: 'pro', age: 36, name: 'Zoë ☃ 漢字' } })
+        await call('group', { userId, groupId: 'g1', traits: { industry: 'shoes' } })
+        for (let order = 1; order <= 5; order++)
+            await call('track', { userId, event: 'Order Completed', properties: { order_id: `${name}-${order}`, total: 19.995, products: [{ sku: 'b1', price: 19.995, quantity: 1 }] } })
+        await call('track', { userId, event: 'Order Completed', properties: { order_id: `${name}-large`, total: 0.005, note: NOTE } })
+        await call('track', { userId, event: 'Größe gewählt ☃ 漢字 🎉', properties: { 'größe': 'XL' } })
+        await call('screen', { userId, name: 'Start' })
     }
-    send('track', { anonymousId: 'visitor-1', event: 'Product Viewed', timestamp: new Date(Date.now() - 3600e3), context: { campaign: { source: 'news' } } })
-    send('alias', { userId: 'ada', previousId: 'visitor-1' })
-    await analytics.closeAndFlush({ timeout: 30000 })
-    console.log(JSON.stringify({ sent, errors }))
+    await send('track', { anonymousId: `${run}:old`, event: 'Newsletter Opened' }, 'old')
+    await send('alias', { userId: `${run}:ada`, previousId: `${run}:old` }, 'old')
+    await close()
+    console.log(JSON.stringify({ refused }))
 }
 main()
