@@ -1,6 +1,6 @@
 /* The walk of identities. The one idea: profiles that are merged away keep a pointer to the one they went into, and identities follow
- * it when they are asked, so a merge costs the same however many ids mean the one that goes. Only anonymous profiles go and only users'
- * profiles receive, so no chain is longer than one. It decides; locks, reading and writing are ingest's. */
+ * it when they are asked, so a merge costs the same however many ids mean the one that goes. A profile goes only
+ * into a stronger one, so no chain is longer than two. It decides; locks, reading and writing are ingest's. */
 #include "db/identity.h"
 
 void identities_init(struct identities *all)
@@ -21,7 +21,7 @@ void identities_release(struct identities *all)
     id_map_release(&all->by_profile);
 }
 
-size_t identity_add(struct identities *all, const struct person *person, bool user)
+size_t identity_add(struct identities *all, const struct person *person, enum person_kind kind)
 {
     size_t at = id_map_get(&all->by_raw, &person->raw);
 
@@ -29,7 +29,7 @@ size_t identity_add(struct identities *all, const struct person *person, bool us
         return at;
     at = all->ids.n;
     *VEC_ADD(&all->ids) = (struct identity){.raw = person->raw,
-                                            .user = user,
+                                            .kind = kind,
                                             .external = person->external,
                                             .profile = IDENTITY_NONE,
                                             .before = IDENTITY_NONE,
@@ -46,7 +46,7 @@ static size_t add_profile(struct identities *all, const struct id *id, size_t ow
         return at;
     at = all->profiles.n;
     *VEC_ADD(&all->profiles) = (struct identity_profile){.id = *id,
-                                                         .identified = all->ids.at[owner].user,
+                                                         .kind = all->ids.at[owner].kind,
                                                          .owner = owner,
                                                          .into = IDENTITY_NONE,
                                                          .first_seen_us = INSTANT_NONE,
@@ -95,36 +95,34 @@ static size_t own(struct identities *all, size_t identity)
     return identity_means(all, identity);
 }
 
-static void link_to(struct identities *all, struct identity *anonymous, size_t user_profile)
+static void link_to(struct identities *all, struct identity *weaker, size_t profile, size_t item)
 {
     size_t old;
 
-    if (anonymous->profile == IDENTITY_NONE) {
-        anonymous->profile = user_profile;
+    if (weaker->profile == IDENTITY_NONE) {
+        weaker->profile = profile;
         return;
     }
-    catch_up(all, anonymous);
-    old = anonymous->profile;
-    if (old == user_profile)
+    catch_up(all, weaker);
+    old = weaker->profile;
+    if (old == profile)
         return;
-    if (all->profiles.at[old].identified || all->profiles.at[old].huge || !all->profiles.at[user_profile].identified) {
-        *VEC_ADD(&anonymous->forgotten) = all->profiles.at[old].id;
-        anonymous->profile = user_profile;
+    if (all->profiles.at[old].kind <= all->profiles.at[profile].kind || all->profiles.at[old].huge) {
+        *VEC_ADD(&weaker->forgotten) = all->profiles.at[old].id;
+        weaker->profile = profile;
         return;
     }
-    all->profiles.at[old].into = user_profile;
-    *VEC_ADD(&all->merges) = (struct identity_merge){.gone = old, .into = user_profile};
+    all->profiles.at[old].into = profile;
+    *VEC_ADD(&all->merges) = (struct identity_merge){.gone = old, .into = profile, .item = item};
 }
 
-size_t identity_meet(struct identities *all, size_t user, size_t anonymous)
+size_t identity_meet(struct identities *all, const size_t ids[PERSON_KINDS], size_t item)
 {
-    size_t profile;
+    size_t strongest = identity_strongest(ids), profile = own(all, strongest);
 
-    if (user == IDENTITY_NONE)
-        return own(all, anonymous);
-    profile = own(all, user);
-    if (anonymous != IDENTITY_NONE)
-        link_to(all, &all->ids.at[anonymous], profile);
+    for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++)
+        if (ids[kind] != IDENTITY_NONE && ids[kind] != strongest)
+            link_to(all, &all->ids.at[ids[kind]], profile, item);
     return profile;
 }
 

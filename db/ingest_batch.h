@@ -13,11 +13,10 @@ struct item {
     bool dropped;         /* found to be a double in this attempt */
     bool rejected;        /* decided, but its reject is not written yet */
     int32_t name_id;
-    size_t user; /* index of an identity, or IDENTITY_NONE */
-    size_t anonymous;
-    size_t profile;     /* after the walk: whose it is */
-    size_t same;        /* the item of this attempt before with the same messageId, or IDENTITY_NONE */
-    size_t next_traits; /* the next identify of the same profile, or IDENTITY_NONE */
+    size_t ids[PERSON_KINDS]; /* indexes of identities, or IDENTITY_NONE */
+    size_t profile;           /* after the walk: whose it is */
+    size_t same;              /* the item of this attempt before with the same messageId, or IDENTITY_NONE */
+    size_t next_traits;       /* the next identify of the same profile, or IDENTITY_NONE */
 };
 
 enum { LOCKS = 256 };
@@ -38,6 +37,12 @@ struct batch {
     bool large;               /* an item merges a large profile */
     struct db_rows lone;      /* profiles that may be merged away: their traits are borrowed from here */
 };
+
+static inline bool item_has(const struct item *item, size_t identity)
+{
+    return identity != IDENTITY_NONE &&
+           (item->ids[PERSON_USER] == identity || item->ids[PERSON_EMAIL] == identity || item->ids[PERSON_ANONYMOUS] == identity);
+}
 
 /* ingest_read.c: opens the transaction: locks, identities, doubles. Marks items as dropped. */
 enum db_status ingest_read(struct batch *batch) MUST_CHECK;

@@ -50,19 +50,69 @@ static void gather_item(struct gains *gains, size_t at)
                                                   .item = at};
 }
 
+/* In the order they happened: what goes may have received before. */
 static void gather_merges(struct gains *gains)
 {
     const struct identities *people = &gains->batch->people;
 
-    gains->merge_before = mem_grow(NULL, people->merges.n + 1, sizeof *gains->merge_before);
     for (size_t i = 0; i < people->merges.n; i++) {
         const struct identity_profile *gone = profile_at(gains, people->merges.at[i].gone);
+        const struct gain *below = &gains->profiles[people->merges.at[i].gone];
         struct gain *gain = &gains->profiles[people->merges.at[i].into];
 
-        gains->merge_before[i] = gain->below;
-        gain->below = i;
         reach(gain, gone->first_seen_us, gone->last_seen_us);
+        reach(gain, below->first_us, below->last_us);
     }
+}
+
+static struct traits *fold_of(struct gain *gain)
+{
+    if (!gain->fold) {
+        gain->fold = mem_alloc(sizeof *gain->fold);
+        *gain->fold = (struct traits)TRAITS_INIT;
+    }
+    return gain->fold;
+}
+
+/* Of one that goes, from its row on. Merges are in order, so what goes later may be received into before, but not after. */
+static void begin_folds(struct gains *gains)
+{
+    const struct identities *people = &gains->batch->people;
+
+    for (size_t i = 0; i < people->merges.n; i++) {
+        const struct span traits = profile_at(gains, people->merges.at[i].gone)->traits;
+        struct traits *gone = fold_of(&gains->profiles[people->merges.at[i].gone]);
+
+        (void)fold_of(&gains->profiles[people->merges.at[i].into]);
+        if (traits.at)
+            traits_set(gone, traits);
+    }
+}
+
+/* Merges and identifies of profiles that take part in merges, in the order they came; a message merges before it sets. */
+static void fold_traits(struct gains *gains)
+{
+    const struct identities *people = &gains->batch->people;
+    size_t merge = 0;
+
+    if (!people->merges.n)
+        return;
+    begin_folds(gains);
+    for (size_t i = gains->batch->from; i < gains->batch->to; i++) {
+        const struct item *item = &gains->batch->items[i];
+
+        if (item->dropped)
+            continue;
+        for (; merge < people->merges.n && people->merges.at[merge].item == i; merge++)
+            traits_merge(gains->profiles[people->merges.at[merge].into].fold, gains->profiles[people->merges.at[merge].gone].fold);
+        if (item->message->kind == MESSAGE_IDENTIFY && item->message->properties.at && gains->profiles[item->profile].fold)
+            traits_set(gains->profiles[item->profile].fold, item->message->properties);
+    }
+}
+
+bool gains_traits_change(const struct gains *gains, size_t profile)
+{
+    return gains->profiles[profile].traits != IDENTITY_NONE || gains->profiles[profile].fold;
 }
 
 bool gains_first_moves(const struct gains *gains, size_t profile)
@@ -88,7 +138,7 @@ static void gather_profiles(struct gains *gains)
             continue;
         if (!profile_at(gains, i)->exists)
             *VEC_ADD(&gains->created) = i;
-        else if (gain->traits != IDENTITY_NONE || gain->below != IDENTITY_NONE || gains_first_moves(gains, i) || gains_last_moves(gains, i))
+        else if (gains_traits_change(gains, i) || gains_first_moves(gains, i) || gains_last_moves(gains, i))
             *VEC_ADD(&gains->changed) = i;
     }
 }
@@ -127,14 +177,14 @@ void gains_gather(struct gains *gains, struct batch *batch)
 {
     size_t n = batch->people.profiles.n;
 
-    *gains = (struct gains){.batch = batch, .profiles = mem_grow(NULL, n + 1, sizeof *gains->profiles)};
+    *gains = (struct gains){.batch = batch, .profiles = mem_grow(NULL, n + 1, sizeof *gains->profiles), .n_profiles = n};
     for (size_t i = 0; i < n; i++)
-        gains->profiles[i] =
-            (struct gain){.first_us = INSTANT_NONE, .last_us = INSTANT_NONE, .traits = IDENTITY_NONE, .below = IDENTITY_NONE};
+        gains->profiles[i] = (struct gain){.first_us = INSTANT_NONE, .last_us = INSTANT_NONE, .traits = IDENTITY_NONE};
     for (size_t i = batch->from; i < batch->to; i++)
         if (!batch->items[i].dropped)
             gather_item(gains, i);
     gather_merges(gains);
+    fold_traits(gains);
     gather_profiles(gains);
     if (gains->events.n)
         qsort(gains->events.at, gains->events.n, sizeof *gains->events.at, compare_events);
@@ -144,8 +194,12 @@ void gains_gather(struct gains *gains, struct batch *batch)
 
 void gains_release(struct gains *gains)
 {
+    for (size_t i = 0; i < gains->n_profiles; i++) {
+        if (gains->profiles[i].fold)
+            traits_release(gains->profiles[i].fold);
+        free(gains->profiles[i].fold);
+    }
     free(gains->profiles);
-    free(gains->merge_before);
     vec_free(&gains->events);
     vec_free(&gains->created);
     vec_free(&gains->changed);
@@ -175,44 +229,30 @@ static void add_identifies(const struct gains *gains, struct buf *out, size_t pr
         add_members(out, gains->batch->items[at].message->properties);
 }
 
-static void put_object(struct db_args *args, struct buf *members)
-{
-    buf_add_text(members, members->len ? "}" : "{}");
-    db_array_json(args, members->data, members->len);
-}
-
 /* What the profile's identifies set. */
 void gains_put_traits(const struct gains *gains, struct db_args *args, size_t profile)
 {
     AUTO_BUF struct buf members = BUF_INIT(TRAITS_MAX);
     size_t first = gains->profiles[profile].traits;
 
-    if (first == IDENTITY_NONE) {
-        db_array_json(args, NULL, 0);
-        return;
-    }
-    if (first == gains->profiles[profile].traits_end) {
+    if (gains->profiles[profile].fold) {
+        (void)traits_write(gains->profiles[profile].fold, false, &members);
+    } else if (first != IDENTITY_NONE && first == gains->profiles[profile].traits_end) {
         db_array_json(args, gains->batch->items[first].message->properties.at, gains->batch->items[first].message->properties.len);
         return;
+    } else if (first != IDENTITY_NONE) {
+        add_identifies(gains, &members, profile);
+        buf_add_text(&members, members.len ? "}" : "{}");
     }
-    add_identifies(gains, &members, profile);
-    put_object(args, &members);
+    db_array_json(args, members.len ? members.data : NULL, members.len);
 }
 
-/* The traits of the profiles merged into it: where they differ, the one that came first has it, and the profile's own win over all. */
+/* The traits of the profiles merged into it: where they differ, the one that came first has it. */
 void gains_put_below(const struct gains *gains, struct db_args *args, size_t profile)
 {
     AUTO_BUF struct buf members = BUF_INIT(TRAITS_MAX);
 
-    if (gains->profiles[profile].below == IDENTITY_NONE) {
-        db_array_json(args, NULL, 0);
-        return;
-    }
-    for (size_t i = gains->profiles[profile].below; i != IDENTITY_NONE; i = gains->merge_before[i]) {
-        size_t gone = gains->batch->people.merges.at[i].gone;
-
-        add_members(&members, profile_at(gains, gone)->traits);
-        add_identifies(gains, &members, gone);
-    }
-    put_object(args, &members);
+    if (gains->profiles[profile].fold)
+        (void)traits_write(gains->profiles[profile].fold, true, &members);
+    db_array_json(args, members.len ? members.data : NULL, members.len);
 }

@@ -2,13 +2,14 @@
 #pragma once
 
 #include "db/ingest_batch.h"
+#include "db/traits.h"
 
 /* What the batch brings to a profile. */
 struct gain {
     bool used;                 /* a message is stored under it */
     int64_t first_us, last_us; /* of its events, those of profiles merged into it included; INSTANT_NONE: none */
     size_t traits, traits_end; /* its identifies, a list of items; IDENTITY_NONE: none */
-    size_t below;              /* the last merge into it, IDENTITY_NONE: none */
+    struct traits *fold; /* owned; of a profile that takes part in a merge: the traits of its identifies and of those merged into it */
 };
 
 /* An event's key, by which the rows are sorted. */
@@ -22,8 +23,8 @@ struct event_key {
 
 struct gains {
     struct batch *batch;
-    struct gain *profiles;        /* owned; one for each of the profiles */
-    size_t *merge_before;         /* owned; for each merge the one before it into the same profile, or IDENTITY_NONE */
+    struct gain *profiles; /* owned; one for each of the profiles */
+    size_t n_profiles;
     VEC(struct event_key) events; /* sorted */
     VEC(size_t) created;          /* profiles without a row, by id */
     VEC(size_t) changed;          /* profiles whose row changes, by id */
@@ -37,6 +38,8 @@ void gains_release(struct gains *gains);
 bool gains_first_moves(const struct gains *gains, size_t profile);
 bool gains_last_moves(const struct gains *gains, size_t profile);
 
+/* Do its traits change? */
+bool gains_traits_change(const struct gains *gains, size_t profile);
 /* Append to an array of jsonb: what the profile's identifies set, folded; and what profiles that were merged into it have, which counts
  * only where it has nothing itself. Null when there is nothing. JSON null at the top level means that the trait is removed. */
 void gains_put_traits(const struct gains *gains, struct db_args *args, size_t profile);

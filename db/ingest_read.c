@@ -2,11 +2,15 @@
  * two transactions wait for each other in a circle; what is read after them, under snapshots of its own, cannot change until the
  * commit. The first trip reads what each id means and which odd messages are stored. A second one, if there is need, looks for doubles
  * where the unique key of event cannot find them by itself (messages that have an effect beyond their row, that are stored under
- * another instant than their own, or whose ids meant other profiles before), and reads what hangs on anonymous profiles that may be
+ * another instant than their own, or whose ids meant other profiles before), and reads what hangs on profiles without a user id that may be
  * merged away. */
 #include "db/ingest_batch.h"
 #include "db/lock.h"
 #include "db/move.h"
+
+/* enum person_kind of what the profile is known by. */
+#define STRENGTH "CASE WHEN p.user_id IS NOT NULL THEN 0 WHEN p.email IS NOT NULL THEN 1 ELSE 2 END"
+_Static_assert(PERSON_USER == 0 && PERSON_EMAIL == 1 && PERSON_ANONYMOUS == 2, "statements here say so, too");
 
 DB_STATEMENT(ingest_lock, "IB",
              "SELECT CASE WHEN alone THEN pg_advisory_xact_lock(" DB_LOCK_CLASS_IDENTITY ", number)"
@@ -14,15 +18,15 @@ DB_STATEMENT(ingest_lock, "IB",
              " FROM unnest($1::integer[], $2::boolean[]) AS l (number, alone)");
 DB_STATEMENT(
     ingest_identities, "U",
-    "SELECT i.raw_id, i.profile_id, p.profile_id IS NOT NULL, p.user_id IS NOT NULL, p.first_seen, p.last_seen,"
+    "SELECT i.raw_id, i.profile_id, p.profile_id IS NOT NULL, " STRENGTH ", p.first_seen, p.last_seen,"
     " CASE WHEN i.former = '{}' THEN '{}'::uuid[]"
     " ELSE ARRAY(SELECT DISTINCT f.profile_id FROM identity f WHERE f.raw_id = ANY (i.former)) END"
     " FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id LEFT JOIN profile p ON p.profile_id = i.profile_id");
 DB_STATEMENT(ingest_lone, "U",
-             "SELECT p.profile_id, s.raw_id, s.kind = 'user', p.traits,"
+             "SELECT p.profile_id, s.raw_id, array_position(ARRAY['user', 'email', 'anonymous'], s.kind) - 1, p.traits,"
              " (SELECT count(*) FROM (SELECT FROM event e WHERE e.profile_id = p.profile_id LIMIT 1000001) AS most)"
              " FROM (SELECT profile_id, CASE WHEN sum(octet_length(traits::text)) OVER (ORDER BY profile_id) - octet_length(traits::text)"
-             " < 16777216 THEN traits END AS traits"
+             " < 4194304 THEN traits END AS traits"
              " FROM (SELECT DISTINCT i.profile_id FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id) AS meant"
              " JOIN profile USING (profile_id) WHERE user_id IS NULL) AS p JOIN identity s ON s.profile_id = p.profile_id");
 _Static_assert(MOVE_MAX == 1000000, "the statement above counts to one more");
@@ -34,9 +38,14 @@ DB_STATEMENT(ingest_doubles, "IUIZU",
              " AS k (item, profile_id, name_id, ts, message_id) JOIN event e ON e.profile_id = k.profile_id AND e.name_id = k.name_id"
              " AND e.ts = k.ts AND e.message_id = k.message_id");
 
-static bool has_both(const struct item *item)
+/* Has it more than one id? */
+static bool has_several(const struct item *item)
 {
-    return item->user != IDENTITY_NONE && item->anonymous != IDENTITY_NONE;
+    size_t n = 0;
+
+    for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++)
+        n += item->ids[kind] != IDENTITY_NONE;
+    return n > 1;
 }
 
 /* --- What the batch holds --- */
@@ -53,19 +62,28 @@ static void need_lock(struct batch *batch, const struct person *person, enum loc
 static void need_locks(struct batch *batch, const struct item *item)
 {
     const struct message *message = item->message;
-    bool alone = has_both(item) || message->kind == MESSAGE_IDENTIFY || message_is_odd(message);
+    bool alone = has_several(item) || message->kind == MESSAGE_IDENTIFY || message_is_odd(message);
 
-    need_lock(batch, &message->user, alone ? LOCK_EXCLUSIVE : LOCK_SHARED);
-    need_lock(batch, &message->anonymous, alone ? LOCK_EXCLUSIVE : LOCK_SHARED);
+    for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++)
+        need_lock(batch, message_person(message, kind), alone ? LOCK_EXCLUSIVE : LOCK_SHARED);
 }
 
 static void note_company(struct identities *people, const struct item *item)
 {
-    struct identity *anonymous = &people->ids.at[item->anonymous];
+    size_t strongest = identity_strongest(item->ids);
 
-    if (anonymous->company != IDENTITY_NONE && anonymous->company != item->user)
-        anonymous->contested = true;
-    anonymous->company = item->user;
+    for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++) {
+        struct identity *one = item->ids[kind] == IDENTITY_NONE ? NULL : &people->ids.at[item->ids[kind]];
+
+        if (!one)
+            continue;
+        one->joined = true;
+        if (item->ids[kind] == strongest)
+            continue;
+        if (one->company != IDENTITY_NONE && one->company != strongest)
+            one->contested = true;
+        one->company = strongest;
+    }
 }
 
 static void take_item(struct batch *batch, size_t at)
@@ -74,12 +92,15 @@ static void take_item(struct batch *batch, size_t at)
     const struct message *message = item->message;
 
     item->dropped = item->rejected;
-    item->user = message->user.external.at ? identity_add(&batch->people, &message->user, true) : IDENTITY_NONE;
-    item->anonymous = message->anonymous.external.at ? identity_add(&batch->people, &message->anonymous, false) : IDENTITY_NONE;
+    for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++) {
+        const struct person *person = message_person(message, kind);
+
+        item->ids[kind] = person->external.at ? identity_add(&batch->people, person, kind) : IDENTITY_NONE;
+    }
     item->profile = item->next_traits = IDENTITY_NONE;
     item->same = id_map_get(&batch->by_message, &message->message_id);
     id_map_put(&batch->by_message, &message->message_id, at);
-    if (has_both(item))
+    if (has_several(item))
         note_company(&batch->people, item);
     need_locks(batch, item);
 }
@@ -145,22 +166,22 @@ static void know_person(struct identities *people, const struct db_rows *rows, s
 
     profile->exists = db_bool(rows, row, 2);
     if (profile->exists)
-        profile->identified = db_bool(rows, row, 3);
+        profile->kind = (enum person_kind)db_int(rows, row, 3);
     profile->first_seen_us = db_instant(rows, row, 4);
     profile->last_seen_us = db_instant(rows, row, 5);
     while (former.left)
         *VEC_ADD(&people->ids.at[identity].former) = db_array_next_id(&former);
 }
 
-/* An anonymous profile that may be merged away, once for each id that means it. The traits of all together must not fill the memory:
- * those that come after 16 MiB of them are left out, and such a profile is large; the first is always given. */
+/* A profile that may be merged away, once for each id that means it. The traits of all together must not fill the memory:
+ * those that come after 4 MiB of them are left out, and such a profile is large; the first is always given. */
 static void know_lone(struct identities *people, const struct db_rows *rows, size_t row)
 {
     struct id id = db_id(rows, row, 0);
     struct person person = {.raw = db_id(rows, row, 1)};
     struct identity_profile *profile;
 
-    profile = identity_know(people, identity_add(people, &person, db_bool(rows, row, 2)), &id);
+    profile = identity_know(people, identity_add(people, &person, (enum person_kind)db_int(rows, row, 2)), &id);
     profile->traits = (struct span){.at = db_text(rows, row, 3), .len = db_text_len(rows, row, 3)};
     profile->large = db_int(rows, row, 4) > MOVE_BESIDE_MAX || db_null(rows, row, 3);
     profile->huge = db_int(rows, row, 4) > MOVE_MAX;
@@ -205,9 +226,10 @@ static bool is_same(const struct batch *batch, const struct item *item, const st
         return false;
     if (own_us != row->own_ts_us && own_us != INSTANT_NONE && row->own_ts_us != DB_INSTANT_PAST)
         return false;
-    if (is_raw(people, item->user, &row->raw) || is_raw(people, item->anonymous, &row->raw))
-        return true;
-    return row->known && (meant(people, item->user, &row->profile) || meant(people, item->anonymous, &row->profile));
+    for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++)
+        if (is_raw(people, item->ids[kind], &row->raw) || (row->known && meant(people, item->ids[kind], &row->profile)))
+            return true;
+    return false;
 }
 
 static void drop_odd(struct batch *batch, const struct db_rows *rows)
@@ -263,28 +285,38 @@ static void add_places(struct places *places, const struct batch *batch, size_t 
             add_place(places, item, &one->former.at[i]);
 }
 
-/* May the id mean another profile by the time its messages of this batch are walked, otherwise than by a merge? */
+/* May the id mean another profile by the time its messages of this batch are walked, otherwise than by a merge? It follows its company,
+ * which may itself be pointed elsewhere. */
 static bool may_change(const struct identity *ids, size_t identity)
 {
-    if (identity == IDENTITY_NONE || ids[identity].company == IDENTITY_NONE)
+    size_t company = ids[identity].company;
+
+    if (company == IDENTITY_NONE)
         return false;
-    return ids[identity].contested || ids[identity].before != ids[ids[identity].company].before;
+    return ids[identity].contested || ids[identity].before != ids[company].before || may_change(ids, company);
+}
+
+static bool any_may_change(const struct identity *ids, const struct item *item)
+{
+    for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++)
+        if (item->ids[kind] != IDENTITY_NONE && may_change(ids, item->ids[kind]))
+            return true;
+    return false;
 }
 
 static void look_for(struct places *places, const struct batch *batch, size_t at)
 {
     const struct item *item = &batch->items[at];
-    size_t named = item->user != IDENTITY_NONE ? item->user : item->anonymous;
-    const struct identity *one = &batch->people.ids.at[named];
+    const struct identity *one = &batch->people.ids.at[identity_strongest(item->ids)];
     const struct id *found_by_key = NULL;
 
     if (item->dropped || item->message->own_ts_us == INSTANT_NONE)
         return;
     if (one->exists && !message_is_odd(item->message) && item->message->kind != MESSAGE_IDENTIFY &&
-        !may_change(batch->people.ids.at, item->anonymous))
+        !any_may_change(batch->people.ids.at, item))
         found_by_key = &batch->people.profiles.at[one->before].id;
-    add_places(places, batch, at, item->user, found_by_key);
-    add_places(places, batch, at, item->anonymous, found_by_key);
+    for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++)
+        add_places(places, batch, at, item->ids[kind], found_by_key);
 }
 
 static void send_places(struct batch *batch, const struct places *places)
@@ -314,13 +346,13 @@ static void send_places(struct batch *batch, const struct places *places)
     db_send(batch->db, &ingest_doubles, &args);
 }
 
-/* --- Anonymous profiles that may be merged away --- */
+/* --- Profiles that may be merged away: those of nobody's user id, of which an id comes with another --- */
 
 static bool may_merge(const struct identities *people, size_t identity)
 {
     const struct identity *one = &people->ids.at[identity];
 
-    return one->exists && one->company != IDENTITY_NONE && !people->profiles.at[one->before].identified;
+    return one->exists && one->joined && people->profiles.at[one->before].kind != PERSON_USER;
 }
 
 static bool any_may_merge(const struct identities *people)

@@ -3,21 +3,14 @@
  * connection. */
 #include "db/ingest_batch.h"
 
-static bool share_id(const struct item *a, const struct item *b)
-{
-    return (a->user != IDENTITY_NONE && a->user == b->user) || (a->anonymous != IDENTITY_NONE && a->anonymous == b->anonymous);
-}
-
-static bool means(const struct identities *people, size_t identity, size_t profile)
-{
-    return identity != IDENTITY_NONE && identity_means(people, identity) == profile;
-}
-
 static bool is_same_person(const struct identities *people, const struct item *item, const struct item *earlier)
 {
     size_t profile = identity_living(people, earlier->profile);
 
-    return share_id(item, earlier) || means(people, item->user, profile) || means(people, item->anonymous, profile);
+    for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++)
+        if (item_has(earlier, item->ids[kind]) || (item->ids[kind] != IDENTITY_NONE && identity_means(people, item->ids[kind]) == profile))
+            return true;
+    return false;
 }
 
 /* As the look-up among stored messages has it: one stored under its own timestamp is found by that alone. */
@@ -49,9 +42,9 @@ void ingest_walk(struct batch *batch)
 
         if (item->dropped || (item->dropped = is_double(batch, item)))
             continue;
-        item->profile = identity_meet(&batch->people, item->user, item->anonymous);
-        if (batch->people.merges.n > merges && batch->people.profiles.at[batch->people.merges.at[merges].gone].large)
-            batch->large = true;
+        item->profile = identity_meet(&batch->people, item->ids, i);
+        for (; merges < batch->people.merges.n; merges++)
+            batch->large |= batch->people.profiles.at[batch->people.merges.at[merges].gone].large;
     }
 }
 

@@ -3,6 +3,8 @@
  * (shared ones) never wait for each other in a circle; and the statement that inserts events also writes the worker's row, from what it
  * really inserted, so that a double found by the unique key touches nothing. Order matters: events of a profile that goes move first,
  * then new ones come under the survivor. */
+#include <string.h>
+
 #include "db/ingest_gain.h"
 #include "db/move.h"
 #include "db/reject.h"
@@ -10,11 +12,11 @@
 
 enum { FORMER_MAX = 32, SENDS_MAX = 10 };
 
-DB_STATEMENT(ingest_identity_new, "UBTUIIU",
+DB_STATEMENT(ingest_identity_new, "UTTUIIU",
              "INSERT INTO identity (raw_id, kind, external_id, profile_id, former)"
-             " SELECT raw_id, CASE WHEN is_user THEN 'user' ELSE 'anonymous' END, external_id, profile_id, ($7::uuid[])[low:high]"
-             " FROM unnest($1::uuid[], $2::boolean[], $3::text[], $4::uuid[], $5::integer[], $6::integer[])"
-             " AS n (raw_id, is_user, external_id, profile_id, low, high) ON CONFLICT DO NOTHING");
+             " SELECT raw_id, kind, external_id, profile_id, ($7::uuid[])[low:high]"
+             " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::integer[], $6::integer[])"
+             " AS n (raw_id, kind, external_id, profile_id, low, high) ON CONFLICT DO NOTHING");
 DB_STATEMENT(ingest_identity_changed, "UUIIU",
              "UPDATE identity i SET profile_id = n.profile_id, former = (($5::uuid[])[n.low:n.high] || i.former)[1:32]"
              " FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[]) AS n (raw_id, profile_id, low, high)"
@@ -25,14 +27,14 @@ _Static_assert(FORMER_MAX == 32, "the statement above says so, too");
 #define TRAITS(j) "(SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(" j ") WHERE value <> 'null')"
 
 DB_STATEMENT(
-    ingest_profile_new, "UTTJJZZ",
-    "INSERT INTO profile AS p (profile_id, user_id, anonymous_id, traits, first_seen, last_seen)"
-    " SELECT profile_id, user_id, anonymous_id, CASE WHEN below IS NULL AND traits IS NULL THEN '{}'"
+    ingest_profile_new, "UTTTJJZZ",
+    "INSERT INTO profile AS p (profile_id, user_id, email, anonymous_id, traits, first_seen, last_seen)"
+    " SELECT profile_id, user_id, email, anonymous_id, CASE WHEN below IS NULL AND traits IS NULL THEN '{}'"
     " ELSE " TRAITS(
         "coalesce(below, '{}') || coalesce(traits, '{}')") " END, first_seen, last_seen"
-                                                           " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], "
-                                                           "$6::timestamptz[], $7::timestamptz[])"
-                                                           " AS n (profile_id, user_id, anonymous_id, below, traits, first_seen, last_seen)"
+                                                           " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], "
+                                                           "$7::timestamptz[], $8::timestamptz[])"
+                                                           " AS n (profile_id, user_id, email, anonymous_id, below, traits, first_seen, last_seen)"
                                                            " ON CONFLICT (profile_id) DO UPDATE SET first_seen = least(p.first_seen, "
                                                            "excluded.first_seen),"
                                                            " last_seen = greatest(p.last_seen, excluded.last_seen)");
@@ -100,7 +102,8 @@ static void send_moves(struct writing *w)
         return;
     moves = mem_grow(NULL, people->merges.n, sizeof *moves);
     for (size_t i = 0; i < people->merges.n; i++)
-        moves[i] = (struct move){.gone = *id_of(w, people->merges.at[i].gone), .into = *id_of(w, people->merges.at[i].into)};
+        moves[i] = (struct move){.gone = *id_of(w, people->merges.at[i].gone),
+                                 .into = *id_of(w, identity_living(people, people->merges.at[i].into))};
     db_move_send(w->batch->db, moves, people->merges.n);
     note_sent(w, NULL);
     free(moves);
@@ -171,9 +174,12 @@ static void send_new_identities(struct writing *w, const struct list *list)
     if (!list->n)
         return;
     put_raws(&args, people, list);
-    db_array_begin(&args, 'B');
-    for (size_t i = 0; i < list->n; i++)
-        db_array_bool(&args, people->ids.at[list->at[i]].user);
+    db_array_begin(&args, 'T');
+    for (size_t i = 0; i < list->n; i++) {
+        const char *kind = person_kind_text(people->ids.at[list->at[i]].kind);
+
+        db_array_text(&args, kind, strlen(kind));
+    }
     db_array_end(&args);
     db_array_begin(&args, 'T');
     for (size_t i = 0; i < list->n; i++)
@@ -248,7 +254,7 @@ static void put_gains(struct db_args *args, const struct writing *w, const size_
 }
 
 /* The external id of the identity that the profile was made for, if that is of this kind. */
-static void put_owners(struct db_args *args, const struct writing *w, bool user)
+static void put_owners(struct db_args *args, const struct writing *w, enum person_kind kind)
 {
     const struct identities *people = &w->batch->people;
 
@@ -256,7 +262,7 @@ static void put_owners(struct db_args *args, const struct writing *w, bool user)
     for (size_t i = 0; i < w->gains.created.n; i++) {
         const struct identity *owner = &people->ids.at[people->profiles.at[w->gains.created.at[i]].owner];
 
-        db_array_text(args, owner->user == user ? owner->external.at : NULL, owner->external.len);
+        db_array_text(args, owner->kind == kind ? owner->external.at : NULL, owner->external.len);
     }
     db_array_end(args);
 }
@@ -268,8 +274,9 @@ static void send_new_profiles(struct writing *w)
     if (!w->gains.created.n)
         return;
     put_profile_ids(&args, w, w->gains.created.at, w->gains.created.n);
-    put_owners(&args, w, true);
-    put_owners(&args, w, false);
+    put_owners(&args, w, PERSON_USER);
+    put_owners(&args, w, PERSON_EMAIL);
+    put_owners(&args, w, PERSON_ANONYMOUS);
     put_gains(&args, w, w->gains.created.at, w->gains.created.n);
     db_send(w->batch->db, &ingest_profile_new, &args);
     note_sent(w, NULL);
@@ -345,7 +352,7 @@ static void put_facts(struct db_args *args, const struct writing *w)
     struct list who = VEC_INIT;
 
     for (size_t i = 0; i < w->batch->people.profiles.n; i++)
-        if (gains->profiles[i].used && (gains->profiles[i].traits != IDENTITY_NONE || gains->profiles[i].below != IDENTITY_NONE))
+        if (gains->profiles[i].used && gains_traits_change(gains, i))
             *VEC_ADD(&who) = i;
     db_array_begin(args, 'U');
     for (size_t i = 0; i < 2 * who.n; i++)
@@ -417,7 +424,7 @@ static struct odd_keys odd_keys(const struct batch *batch)
         *VEC_ADD(&keys) = (struct odd_key){
             .message = message->message_id,
             .name_id = batch->items[i].name_id,
-            .raw = message->user.external.at ? message->user.raw : message->anonymous.raw,
+            .raw = batch->people.ids.at[identity_strongest(batch->items[i].ids)].raw,
             .own_ts_us = message->own_ts_us == INSTANT_NONE ? DB_INSTANT_PAST : message->own_ts_us,
         };
     }

@@ -23,6 +23,12 @@ struct span {
     size_t len;
 };
 
+/* What an external id is, the strongest first: of the ids of a message the strongest says whose it is (db/identity.h). */
+enum person_kind { PERSON_USER, PERSON_EMAIL, PERSON_ANONYMOUS };
+#define PERSON_KINDS 3
+/* "user", "email", "anonymous": as hashed into raw ids and stored. */
+const char *person_kind_text(enum person_kind kind);
+
 /* An external id as it came, decoded, 1–256 bytes, and its hash. external.at NULL: the message has none. */
 struct person {
     struct span external;
@@ -45,6 +51,12 @@ struct message {
     bool opted_out; /* the browser sent Global Privacy Control or Do Not Track: consent third_party is denied unless stated otherwise */
     int32_t source_id;
 };
+
+/* The message's id of that kind; without external.at there is none. */
+static inline const struct person *message_person(const struct message *message, enum person_kind kind)
+{
+    return kind == PERSON_USER ? &message->user : kind == PERSON_EMAIL ? &message->email : &message->anonymous;
+}
 
 /* Odd: stored under another instant than its own, so a retry cannot be found by it (docs/exactness.md). */
 static inline bool message_is_odd(const struct message *message)

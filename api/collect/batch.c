@@ -1,7 +1,8 @@
 /* From a text to a job. The one idea: the body is checked once, cut into items without copying, and handed on whole with the job, whose
  * spans point into it. What only the batch knows (its sentAt, its default context) goes to every item.
  * Invariant: the arena never runs out. An item writes its own bytes at most twice (context.traits of an identify: as context and as
- * traits), the defaults at most twice for the same reason, and a constant. What is wrong with one item is message.c's. */
+ * traits), the defaults at most twice for the same reason, and a constant (an
+ * email address among it). What is wrong with one item is message.c's. */
 #include "api/collect/batch.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  *     bad_number            a JSON number outside the form of language.md ("Values") anywhere in it
  *     unknown_type          type is missing or none of the six
  *     id_too_long           userId, anonymousId, previousId or groupId over 256 bytes
- *     no_user_anon_id       neither userId nor anonymousId, or (alias) no userId
+ *     no_user_anon_id       neither userId, anonymousId nor an email address, or (alias) no userId
  *     missing_previous_id   alias without previousId
  *     missing_group_id      group without groupId
  *     missing_event         track without an event, or it is no string or empty
@@ -27,7 +27,7 @@ enum {
     COLLECT_ID_MAX = 256,           /* bytes of an external id */
     COLLECT_NAME_MAX = 1024,        /* characters of an event's name: as long as a string of a definition */
     COLLECT_PROPERTIES_MAX = 10000, /* members of properties, traits or context */
-    COLLECT_ITEM_SLACK = 192        /* bytes of the arena for an item beyond twice its own: brackets, keys, an address */
+    COLLECT_ITEM_SLACK = 448        /* bytes of the arena for an item beyond twice its own: brackets, keys, an address, an email address */
 };
 
 /* What the items of one job share. */

@@ -48,6 +48,34 @@ enum id_verdict id_judge(struct span text)
     return is_refused_word(text) || has_control_character(text) ? ID_ABSENT : ID_USABLE;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static struct span trim(struct span text)
+{
+    while (text.len && is_blank(*text.at))
+        text.at++, text.len--;
+    while (text.len && is_blank(text.at[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+size_t email_normalize(struct span text, char *ret_text)
+{
+    const char *at;
+
+    text = trim(text);
+    at = text.len && text.len <= EMAIL_MAX ? memchr(text.at, '@', text.len) : NULL;
+    if (!at || at == text.at || at == text.at + text.len - 1 || memchr(at + 1, '@', text.len - (size_t)(at + 1 - text.at)) ||
+        memchr(text.at, ' ', text.len) || has_control_character(text))
+        return 0;
+    for (size_t i = 0; i < text.len; i++)
+        ret_text[i] = text.at[i] >= 'A' && text.at[i] <= 'Z' ? (char)(text.at[i] - 'A' + 'a') : text.at[i];
+    return text.len;
+}
+
 static enum id_verdict read_id(struct item *item, struct json value, struct span *ret_id)
 {
     struct span text = item_text(&item->in->arena, value);
@@ -71,6 +99,44 @@ static bool read_person(struct item *item, struct json value, const char *kind, 
         return item_refuse(item, "id_too_long", "an id is longer than 256 bytes");
     }
     BUG("impossible id_verdict");
+}
+
+enum { EMAIL_JSON_MAX = 6 * EMAIL_MAX + 100 }; /* all of it escaped, and some blanks */
+
+/* The address that an object of traits or properties has as `email`. False: none. */
+static bool read_email(struct item *item, struct json object)
+{
+    struct json value = json_get(object, "email");
+    char text[EMAIL_JSON_MAX], email[EMAIL_MAX], *kept;
+    size_t len;
+
+    if (value.type != JSON_T_STRING || value.len > sizeof text)
+        return false;
+    len = email_normalize((struct span){.at = text, .len = json_decode_to(value, text)}, email);
+    if (!len)
+        return false;
+    kept = arena_room(&item->in->arena, len);
+    memcpy(kept, email, len);
+    arena_added(&item->in->arena, len);
+    item->message.email = (struct person){.external = {.at = kept, .len = len}, .raw = id_person("email", email, len)};
+    return true;
+}
+
+/* identify says whose address it is; any other message only tells of one, which counts where nothing better says whose it is. */
+static void find_email(struct item *item)
+{
+    const struct fields *fields = &item->fields;
+    struct json of_context;
+
+    if (item->type != CALL_IDENTIFY && (item->message.user.external.at || item->message.anonymous.external.at))
+        return;
+    of_context = json_get(fields->context, "traits");
+    if (of_context.type == JSON_T_NONE)
+        of_context = json_get(item->in->defaults, "traits");
+    if (item->type == CALL_IDENTIFY)
+        (void)(read_email(item, fields->traits) || read_email(item, of_context));
+    else
+        (void)(read_email(item, of_context) || read_email(item, fields->traits) || read_email(item, fields->properties));
 }
 
 static bool read_group(struct item *item)
@@ -100,7 +166,8 @@ bool item_people(struct item *item)
         return item_refuse(item, "no_user_anon_id", "userId is missing or not usable");
     if (alias && !message->anonymous.external.at)
         return item_refuse(item, "missing_previous_id", "previousId is missing or not usable");
-    if (!message->user.external.at && !message->anonymous.external.at)
-        return item_refuse(item, "no_user_anon_id", "userId and anonymousId are missing or not usable");
+    find_email(item);
+    if (!message->user.external.at && !message->anonymous.external.at && !message->email.external.at)
+        return item_refuse(item, "no_user_anon_id", "userId and anonymousId are missing or not usable, and there is no email address");
     return item->type != CALL_GROUP || read_group(item);
 }

@@ -11,3 +11,9 @@ enum id_verdict {
 
 /* Of a text that is UTF-8. */
 enum id_verdict id_judge(struct span text);
+
+enum { EMAIL_MAX = 254 }; /* bytes: RFC 5321, 4.5.3.1.3 less the brackets */
+/* Does the text, trimmed of blanks, look like an address: one @ with something on both sides, no blanks, no control characters, at most
+ * EMAIL_MAX bytes? Then it is written in lower case (of ASCII) to ret_text, which has room for EMAIL_MAX bytes. Returns its length, 0: it does
+ * not. Of a text that is UTF-8. */
+size_t email_normalize(struct span text, char *ret_text);

@@ -97,9 +97,6 @@ def test_traits_folded_within_a_batch(house):
     assert traits_of(house, "u12") == {"a": 2, "c": 1}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a removal folded within the batch is applied after the merge, so the outcome depends on the batching"
-)
 def test_a_trait_removed_before_a_merge_comes_from_the_merged_person(house):
     """One by one and in one batch the same: the user has no trait of its own when the merge comes."""
     steps = lambda n: [  # noqa: E731

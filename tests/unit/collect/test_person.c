@@ -1,4 +1,5 @@
 /* Ids by api.md's "Ids": what is one, what counts as absent, what is too long. */
+#include "api/collect/person.h"
 #include "server/base/buf.h"
 #include "tests/unit/collect/job.h"
 
@@ -115,4 +116,75 @@ START_TEST(test_a_long_id_of_any_kind_is_rejected)
 }
 END_TEST
 
-RUN_TESTS("person", test_ids, test_no_ids, test_length_is_counted_in_bytes, test_a_long_id_of_any_kind_is_rejected)
+/* The email of a message of that type with these members; NULL: none. */
+static void assert_email(const char *type, const char *members, const char *want)
+{
+    struct buf text AUTO_BUF = BUF_INIT(8000);
+    struct asked asked;
+    struct ingest_job *job;
+
+    buf_addf(&text, "{'event':'e',%s}", members);
+    ask(&asked, type);
+    job = job_of(&asked, buf_text(&text));
+    if (want) {
+        struct id raw = id_person("email", want, strlen(want));
+
+        assert_span(message_of(job)->email.external, want);
+        ck_assert(id_equal(&message_of(job)->email.raw, &raw));
+    } else {
+        ck_assert_msg(!message_of(job)->email.external.at, "%s", members);
+    }
+    job_free(job);
+}
+
+START_TEST(test_emails_of_an_identify)
+{
+    assert_email("identify", "'userId':'u','traits':{'email':'a@example.com'}", "a@example.com");
+    assert_email("identify", "'anonymousId':'a','traits':{'email':' A.B+c@Example.COM\\n'}", "a.b+c@example.com");
+    assert_email("identify", "'traits':{'email':'\\u0041@x'}", "a@x");
+    assert_email("identify", "'traits':{'email':'\xc3\x89v\x40\xc3\xa9t\xc3\xa9.fr'}", "\xc3\x89v@\xc3\xa9t\xc3\xa9.fr");
+    assert_email("identify", "'userId':'u','context':{'traits':{'email':'c@x'}}", "c@x");
+    assert_email("identify", "'userId':'u','traits':{'email':'t@x'},'context':{'traits':{'email':'c@x'}}", "t@x");
+    assert_email("identify", "'userId':'u','traits':{'email':'none'},'context':{'traits':{'email':'c@x'}}", "c@x");
+    assert_email("identify", "'userId':'u','properties':{'email':'p@x'}", NULL);
+}
+END_TEST
+
+START_TEST(test_emails_of_other_messages)
+{
+    assert_email("track", "'userId':'u','traits':{'email':'a@x'},'properties':{'email':'a@x'}", NULL);
+    assert_email("track", "'anonymousId':'a','context':{'traits':{'email':'a@x'}}", NULL);
+    assert_email("track", "'userId':'null','properties':{'email':'a@x'}", "a@x");
+    assert_email("page", "'properties':{'email':'p@x'},'traits':{'email':'t@x'}", "t@x");
+    assert_email("track", "'properties':{'email':'p@x'},'traits':{'email':'t@x'},'context':{'traits':{'email':'c@x'}}", "c@x");
+    assert_email("group", "'groupId':'g','context':{'traits':{'email':'c@x'}}", "c@x");
+    assert_rejected("track", "{'event':'e','properties':{'email':'x'}}", "no_user_anon_id");
+    assert_rejected("alias", "{'previousId':'p','context':{'traits':{'email':'c@x'}}}", "no_user_anon_id");
+}
+END_TEST
+
+START_TEST(test_what_is_no_email)
+{
+    static const char *const words[] = {"null",    "5",       "''",       "'a'",           "'@'",         "'@x'",
+                                        "'a@'",    "'a@b@c'", "'a b@c'",  "'a@b\\u0001c'", "'a@\\u0085'", "{'email':'a@x'}",
+                                        "['a@x']", "' @ '",   "'a\\tb@c'"};
+    char most[EMAIL_MAX + 1] = "a@";
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        struct buf text AUTO_BUF = BUF_INIT(2000);
+
+        buf_addf(&text, "'userId':'u','traits':{'email':%s}", words[i]);
+        assert_email("identify", buf_text(&text), NULL);
+    }
+    memset(most + 2, 'x', EMAIL_MAX - 2);
+    for (int more = 0; more < 2; more++) {
+        struct buf text AUTO_BUF = BUF_INIT(2000);
+
+        buf_addf(&text, "'userId':'u','traits':{'email':'%s%s'}", most, more ? "x" : "");
+        assert_email("identify", buf_text(&text), more ? NULL : most);
+    }
+}
+END_TEST
+
+RUN_TESTS("person", test_ids, test_no_ids, test_length_is_counted_in_bytes, test_a_long_id_of_any_kind_is_rejected,
+          test_emails_of_an_identify, test_emails_of_other_messages, test_what_is_no_email)

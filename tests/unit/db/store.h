@@ -87,6 +87,7 @@ static inline void expect_text(const char *sql, const char *expected)
 struct say {
     const char *user;
     const char *anonymous;
+    const char *email;
     const char *event; /* NULL: identify; "$alias", "$group": those */
     const char *id;    /* messageId; NULL: random */
     const char *json;  /* properties or traits */
@@ -117,6 +118,7 @@ static inline struct message say_message(const struct say *say, int64_t received
             message.kind = reserved[i].kind;
     message.user = say_person("user", say->user);
     message.anonymous = say_person("anonymous", say->anonymous);
+    message.email = say_person("email", say->email);
     message.name = (struct span){.at = name, .len = strlen(name)};
     message.message_id = say->id ? id_hash(say->id, strlen(say->id)) : id_random();
     message.ts_us = T0 + say->at * US_PER_S;
