@@ -70,6 +70,10 @@ $(BUILD)/api/templates.o: $(BUILD)/gen/templates.inc
 $(BUILD)/gen/templates.inc: api/templates.json scripts/embed
 	@mkdir -p $(@D)
 	$(call say,embed)scripts/embed $< > $@.tmp && mv $@.tmp $@
+$(BUILD)/api/tracker.o: $(BUILD)/gen/tracker.inc
+$(BUILD)/gen/tracker.inc: web/tracker/dist/c.js scripts/embed
+	@mkdir -p $(@D)
+	$(call say,embed)scripts/embed $< > $@.tmp && mv $@.tmp $@
 
 # Unit tests: tests/unit/LAYER/test_NAME.c is linked with what its layer may use.
 .SECONDEXPANSION:
@@ -128,7 +132,7 @@ lint: ## install what is missing, then every check-…: a script of that name in
 $(CHECKS): check-%: scripts/lint/%
 	@BUILD=$(BUILD) $<
 check-globals: all
-check-analyze: $(BUILD)/gen/migrations.inc $(BUILD)/gen/templates.inc
+check-analyze: $(BUILD)/gen/migrations.inc $(BUILD)/gen/templates.inc $(BUILD)/gen/tracker.inc
 
 format: ## lay the C out as check-format wants it
 	@scripts/lint/format -i

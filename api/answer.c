@@ -37,6 +37,22 @@ enum handled answer_json(struct call *c, unsigned status, struct buf *json)
     return HANDLED_ANSWERED;
 }
 
+enum handled answer_tagged(struct call *c, const char *content_type, struct buf *text)
+{
+    const char *known = request_header(c->rq, "If-None-Match");
+    uint8_t hash[KEY_HASH_SIZE];
+    char etag[64] = "\"";
+
+    sha256(buf_text(text), text->len, hash);
+    base64url(hash, ID_SIZE, etag + 1);
+    (void)snprintf(etag + strlen(etag), 2, "\"");
+    reply_header(c->rq, "ETag", etag);
+    if (known && strstr(known, etag))
+        return answer_empty(c, 304);
+    reply_body(c->rq, 200, content_type, text);
+    return HANDLED_ANSWERED;
+}
+
 enum handled answer_created(struct call *c, const char *location, struct buf *json)
 {
     answer_header(c, "Location", location);

@@ -10,12 +10,14 @@
 struct api;
 
 struct api_config {
-    const char *public_url; /* "https://events.shop.example", the beginning of absolute URLs; NULL or "": as the request's Host says */
-    const char *version;    /* of the program */
-    size_t body_max;        /* bytes of a body, decompressed */
-    size_t message_max;     /* bytes of one message */
-    unsigned timeout_ms;    /* after which a waiting request gets 503 */
-    bool operate_apart;     /* /healthz, /readyz and /metrics are served by a listener of their own */
+    const char *public_url;     /* "https://events.shop.example", the beginning of absolute URLs; NULL or "": as the request's Host says */
+    const char *version;        /* of the program */
+    const char *tracker_path;   /* where the script for web pages is; "": nowhere */
+    const char *collect_prefix; /* a neutral path for events (api/tracker.h); "": none */
+    size_t body_max;            /* bytes of a body, decompressed */
+    size_t message_max;         /* bytes of one message */
+    unsigned timeout_ms;        /* after which a waiting request gets 503 */
+    bool operate_apart;         /* /healthz, /readyz and /metrics are served by a listener of their own */
 };
 
 /* ports is copied; the texts of config are borrowed. Start and end of the process. */

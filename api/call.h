@@ -98,6 +98,8 @@ enum { ANSWER_MAX = 256 << 20 }; /* bytes of an answer that is not streamed: 1,0
 
 /* *json is emptied. */
 enum handled answer_json(struct call *c, unsigned status, struct buf *json);
+/* 200 with an ETag of the bytes, or 304 when the client knows them. *text is emptied. */
+enum handled answer_tagged(struct call *c, const char *content_type, struct buf *text);
 /* Adds a header to the answer; before it. */
 void answer_header(struct call *c, const char *name, const char *value);
 /* 201 with a Location, a path. */

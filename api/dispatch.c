@@ -13,6 +13,7 @@
 #include "api/once.h"
 #include "api/routes.h"
 #include "api/text.h"
+#include "api/tracker.h"
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 #include "server/base/utf8.h"
@@ -171,8 +172,10 @@ static void begin(struct request *rq, struct api *api, unsigned faces)
 {
     struct call *c = call_new(api, rq);
     struct route_found found;
+    const char *path;
 
-    routes_find(request_method(rq), request_path(rq), faces, &found);
+    path = tracker_route(&api->config, request_method(rq), request_path(rq), &faces);
+    routes_find(request_method(rq), path, faces, &found);
     request_set_body_limit(rq, api->config.body_max);
     c->route = found.route;
     c->match = found.match;

@@ -20,6 +20,8 @@ enum handled api_g(struct call *c);
 enum handled api_a(struct call *c);
 enum handled api_b(struct call *c);
 enum handled api_beacon_batch(struct call *c);
+enum handled api_visitor_segments(struct call *c);
+enum handled api_tracker(struct call *c);
 
 enum handled api_segment_list(struct call *c);
 enum handled api_segment_create(struct call *c);

@@ -58,20 +58,6 @@ static void put_segments(struct json_out *out, const struct db_rows *rows)
     json_close(out, ']');
 }
 
-/* 200 with an ETag of the bytes, or 304. */
-static enum handled answer_tagged(struct call *c, struct buf *text)
-{
-    const char *known = request_header(c->rq, "If-None-Match");
-    uint8_t hash[KEY_HASH_SIZE];
-    char etag[64] = "\"";
-
-    sha256(buf_text(text), text->len, hash);
-    base64url(hash, ID_SIZE, etag + 1);
-    (void)snprintf(etag + strlen(etag), 2, "\"");
-    reply_header(c->rq, "ETag", etag);
-    return known && strstr(known, etag) ? answer_empty(c, 304) : answer_json(c, 200, text);
-}
-
 enum handled api_profile_read(struct call *c)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
@@ -117,7 +103,7 @@ enum handled api_profile_segments(struct call *c)
     put_segments(&out, &segments);
     page_next(c, &out, NULL);
     json_close(&out, '}');
-    return answer_tagged(c, &text);
+    return answer_tagged(c, "application/json", &text);
 }
 
 /* --- Many at once --- */

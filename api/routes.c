@@ -33,6 +33,8 @@ static const struct route rows[] = {
     {"POST", "/v1/a", api_a, COLLECT, "writeKey", BODY_NONE, NULL},
     {"POST", "/v1/b", api_b, COLLECT, "writeKey", BODY_NONE, NULL},
     {"POST", "/beacon/v1/batch", api_beacon_batch, COLLECT, "writeKey", BODY_NONE, NULL},
+    {"GET", "/v1/visitor/segments", api_visitor_segments, COLLECT, "writeKey userId anonymousId", BODY_NONE, NULL},
+    {"GET", "/c.js", api_tracker, COLLECT, "", BODY_NONE, "text/javascript"},
 
     {"GET", "/v1/segments", api_segment_list, READ_QUICK, "kind tag state q fields page", BODY_NONE, NULL},
     {"POST", "/v1/segments", api_segment_create, ADMIN, "", BODY_JSON, NULL},

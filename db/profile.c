@@ -17,6 +17,11 @@ DB_STATEMENT(
     "   WHERE m.profile_id = p.profile_id AND s.deleted_at IS NULL ORDER BY s.key)"
     " FROM unnest($1) WITH ORDINALITY AS r (raw_id, place) LEFT JOIN identity i USING (raw_id) LEFT JOIN profile p USING (profile_id)"
     " ORDER BY r.place");
+DB_STATEMENT(visitor_segments, "U",
+             "WITH visitor AS MATERIALIZED (SELECT p.profile_id FROM unnest($1) WITH ORDINALITY AS r (raw_id, place)"
+             "   JOIN identity i USING (raw_id) JOIN profile p USING (profile_id) ORDER BY r.place LIMIT 1)"
+             " SELECT s.key FROM visitor v JOIN membership m USING (profile_id) JOIN segment s ON s.serving_version_id = m.version_id"
+             "  WHERE s.public AND s.deleted_at IS NULL ORDER BY s.key");
 #define EVENT_COLUMNS "SELECT e.ts, e.received_at, e.message_id, n.name, s.name, e.properties, e.context"
 #define EVENT_JOINS   "JOIN event_name n USING (name_id) LEFT JOIN source s ON s.source_id = e.source_id "
 DB_STATEMENT(profile_events, "uzzui",
@@ -61,6 +66,14 @@ enum db_status db_profiles_segments(struct db *db, const struct id *raw, size_t 
 
     db_arg_ids(&args, raw, n);
     return db_run(db, &profiles_segments, &args, ret_rows);
+}
+
+enum db_status db_visitor_segments(struct db *db, const struct id *raw, size_t n, struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_ids(&args, raw, n);
+    return db_run(db, &visitor_segments, &args, ret_rows);
 }
 
 enum db_status db_profile_events(struct db *db, const struct id *profile_id, const struct event_place *before, int32_t limit,

@@ -25,6 +25,9 @@ enum db_status db_profile_segments(struct db *db, const struct id *profile_id, s
 enum { PROFILES_KNOWN, PROFILES_KEYS };
 enum db_status db_profiles_segments(struct db *db, const struct id *raw, size_t n, struct db_rows *ret_rows) MUST_CHECK;
 
+/* The public segments that a visitor is in: column key, by key. The visitor is who the first of n raw ids means that means anybody. */
+enum db_status db_visitor_segments(struct db *db, const struct id *raw, size_t n, struct db_rows *ret_rows) MUST_CHECK;
+
 /* A place in the order of events (ts, received_at, message_id). */
 struct event_place {
     int64_t ts_us;

@@ -172,6 +172,8 @@ static struct api *make_api(struct app *app)
                           .clock = &app->clock};
     struct api_config api = {.public_url = config->public_url,
                              .version = COHORTD_VERSION,
+                             .tracker_path = config->tracker_path,
+                             .collect_prefix = config->collect_prefix,
                              .body_max = (size_t)config->body_max,
                              .message_max = (size_t)config->message_max,
                              .timeout_ms = (unsigned)config->request_timeout_s * 1000,

@@ -29,6 +29,10 @@ static const struct setting settings[] = {
      TEXT(operate_listen)},
     {"public-url", "COHORTD_PUBLIC_URL", "", "URL", "how clients reach the service, for absolute links; else the request's Host", FOR_SERVE,
      TEXT(public_url)},
+    {"tracker-path", "COHORTD_TRACKER_PATH", "/c.js", "PATH", "where web pages load our script from; a neutral path passes ad blockers",
+     FOR_SERVE, TEXT(tracker_path)},
+    {"collect-prefix", "COHORTD_COLLECT_PREFIX", "/e", "PATH", "a neutral path for events: itself is /v1/b, PATH/v1/… is /v1/…", FOR_SERVE,
+     TEXT(collect_prefix)},
     {"database-url", "DATABASE_URL", "", "URL", "PostgreSQL 15; without one cohortd runs its own under the data directory",
      FOR_DATABASE | FOR_DEMO, TEXT(database_url)},
     {"data-dir", "COHORTD_DATA_DIR", "", "DIR",
@@ -85,11 +89,25 @@ struct reader {
     char *error; /* CONFIG_ERROR bytes */
 };
 
+/* Would a browser send it as it stands, and is it none of the service's own? */
+static bool is_path(const char *value)
+{
+    size_t len = strlen(value);
+
+    return value[0] == '/' && value[len - 1] != '/' && strncmp(value, "/v1/", 4) != 0 &&
+           strspn(value, "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == len;
+}
+
 static bool set(struct reader *in, const struct setting *setting, const char *value)
 {
     char *end;
     long long number;
 
+    if (strcmp(setting->word, "PATH") == 0 && *value && !is_path(value)) {
+        (void)snprintf(in->error, CONFIG_ERROR, "--%s (%s) must be a path such as %s, not \"%s\"", setting->flag, setting->env,
+                       setting->fallback, value);
+        return false;
+    }
     if (!is_number(setting)) {
         *text_of(in->config, setting) = value;
         return true;

@@ -27,6 +27,8 @@ struct config {
     const char *listen;
     const char *operate_listen;
     const char *public_url;
+    const char *tracker_path;
+    const char *collect_prefix;
     const char *database_url;
     const char *data_dir;
     const char *log_format;

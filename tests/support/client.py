@@ -71,7 +71,7 @@ class Client:
         try:
             self.connection.request(method, target, body, headers)
             raw = self.connection.getresponse()
-            answer = Answer(raw.status, {name.lower(): value for name, value in raw.getheaders()}, raw.read())
+            answer = Answer(raw.status, {name.lower(): raw.getheader(name) for name, _ in raw.getheaders()}, raw.read())
         except (OSError, http.client.HTTPException):
             self.close()
             raise
