@@ -10,8 +10,7 @@
 
 #include "server/base/alloc.h"
 
-/* Appends "/key" to a pointer, escaped (RFC 6901), as far as it fits. */
-static void point(char *pointer, size_t size, struct json key)
+void body_point(char *pointer, size_t size, struct json key)
 {
     char *text AUTO_FREE = json_text(key);
     size_t at = strlen(pointer);
@@ -105,7 +104,7 @@ bool body_read(struct json body, const struct body_field *fields, size_t n, stru
             *field->into = value;
             continue;
         }
-        point(pointer, sizeof pointer, key);
+        body_point(pointer, sizeof pointer, key);
         if (!field)
             return err_set(err, "unknown_member", pointer, "there is no such member");
         return err_set(err, "wrong_type", pointer, "%s", types_text(field->types));

@@ -28,6 +28,9 @@ struct body_field {
 /* Reads the members of an object into fields; false with err "unknown_member" or "wrong_type". */
 bool body_read(struct json body, const struct body_field *fields, size_t n, struct err *err) MUST_CHECK;
 
+/* Appends "/key" to a pointer, escaped (RFC 6901), as far as it fits. */
+void body_point(char *pointer, size_t size, struct json key);
+
 /* A text of low to high characters without control characters: malloc'd, the caller's; NULL with err "bad_value" otherwise. */
 char *body_text(struct json value, const char *pointer, size_t low, size_t high, struct err *err);
 /* The same, and lines and tabs are fine. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/consent.h"
 #include "server/base/alloc.h"
 
 enum {
@@ -25,7 +26,9 @@ struct change_stream {
     const struct ports *ports; /* the process's */
     struct stream *stream;
     uint8_t key_hash[KEY_HASH_SIZE];
-    char *segment; /* owned; NULL: all */
+    char *segment;                 /* owned; NULL: all */
+    char *channels[REACHABLE_MAX]; /* owned: who is not reached by all of them is left out */
+    size_t n_channels;
     int64_t after;
     int64_t written_us; /* monotonic, as all of these: when something was written, */
     int64_t roomy_us;   /* when there was room */
@@ -35,6 +38,8 @@ static void end(struct change_stream *feed, bool complete)
 {
     stream_end(feed->stream, complete);
     free(feed->segment);
+    for (size_t i = 0; i < feed->n_channels; i++)
+        free(feed->channels[i]);
     free(feed);
 }
 
@@ -68,7 +73,8 @@ static bool write_rows(struct change_stream *feed, const struct db_rows *rows)
 static bool write_new(struct change_stream *feed, struct db *db, int64_t *ret_next_us)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct feed_query query = {.segment = feed->segment, .limit = PIECE_ROWS};
+    struct feed_query query = {
+        .segment = feed->segment, .limit = PIECE_ROWS, .reachable = (const char *const *)feed->channels, .n_reachable = feed->n_channels};
     int64_t now_us = clock_mono_us(), last = 0;
     enum db_status status = db_feed_last(db, &last);
 
@@ -137,6 +143,8 @@ enum handled change_stream_begin(struct call *c, const struct feed_query *query)
                                    .after = query->after,
                                    .written_us = clock_mono_us(),
                                    .roomy_us = clock_mono_us()};
+    for (; feed->n_channels < query->n_reachable; feed->n_channels++)
+        feed->channels[feed->n_channels] = mem_strdup(query->reachable[feed->n_channels]);
     memcpy(feed->key_hash, c->key_hash, sizeof feed->key_hash);
     reply_header(rq, "Cache-Control", "no-store");
     reply_header(rq, "X-Accel-Buffering", "no"); /* nginx would hold events back */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/change_stream.h"
+#include "api/consent.h"
 #include "api/handlers.h"
 #include "api/page.h"
 #include "db/segment.h"
@@ -15,6 +16,8 @@
 
 struct ask {
     struct feed_query query;
+    struct reachable reachable; /* owned: the query borrows it */
+    int64_t seen;               /* the end of the feed before it was read; only where rows are left out */
     bool latest;
     int64_t wait_us;
 };
@@ -23,6 +26,11 @@ static bool refuse(struct call *c, const char *detail)
 {
     (void)answer_problem_detail(c, PROBLEM_BAD_PARAMETER, detail);
     return false;
+}
+
+static void ask_release(struct ask *ask)
+{
+    reachable_release(&ask->reachable);
 }
 
 /* False: answered. */
@@ -38,6 +46,10 @@ static bool read_ask(struct call *c, struct ask *ask)
         return refuse(c, resume ? "Last-Event-ID must be a seq of the feed" : "after must be a seq of the feed, or latest");
     if (wait && (!duration_read(wait, strlen(wait), &ask->wait_us) || ask->wait_us > WAIT_MAX_US))
         return refuse(c, "wait must be a duration of 1s to 60s");
+    if (!reachable_read(c, &ask->reachable))
+        return false;
+    ask->query.reachable = ask->reachable.channels;
+    ask->query.n_reachable = ask->reachable.n;
     return page_limit(c, &ask->query.limit);
 }
 
@@ -72,6 +84,8 @@ static enum handled answer_feed(struct call *c, const struct ask *ask, const str
         change_put(&out, &row);
         last = row.seq;
     }
+    if (n < (size_t)ask->query.limit && last < ask->seen) /* what was left out is not looked at again, nor does the place expire */
+        last = ask->seen;
     json_close(&out, ']');
     (void)snprintf(place, sizeof place, "%" PRId64, last);
     if (n == (size_t)ask->query.limit)
@@ -94,7 +108,7 @@ static bool may_wait(struct call *c, const struct ask *ask, int64_t *ret_until_u
 static enum handled read_feed(struct call *c, const char *segment)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct ask ask = {.query = {.segment = segment}};
+    CLEANUP(ask_release) struct ask ask = {.query = {.segment = segment}};
     enum db_status status = DB_OK;
     int64_t until_us;
 
@@ -104,6 +118,8 @@ static enum handled read_feed(struct call *c, const char *segment)
         status = db_feed_last(c->db, &c->feed_place);
     if (ask.latest)
         ask.query.after = c->feed_place; /* where the first look found the end, however often we look */
+    if (status == DB_OK && ask.query.n_reachable)
+        status = db_feed_last(c->db, &ask.seen);
     if (status == DB_OK)
         status = db_feed_read(c->db, &ask.query, &rows);
     if (status == DB_NONE)

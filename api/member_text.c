@@ -108,8 +108,13 @@ static bool write_rows(const struct member_export *export, const struct db_rows 
 
 bool member_export_run(const struct member_export *export)
 {
-    struct member_query query = {
-        .key = export->key, .limit = BATCH, .at_us = export->at_us, .traits = export->traits, .n_traits = export->n_traits};
+    struct member_query query = {.key = export->key,
+                                 .limit = BATCH,
+                                 .at_us = export->at_us,
+                                 .traits = export->traits,
+                                 .n_traits = export->n_traits,
+                                 .reachable = export->reachable,
+                                 .n_reachable = export->n_reachable};
     AUTO_BUF struct buf text = BUF_INIT(TEXT_MAX);
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     enum db_status status;

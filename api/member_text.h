@@ -18,6 +18,8 @@ struct member_export {
     enum member_form form;
     const char *const *traits;
     size_t n_traits;
+    const char *const *reachable; /* as of struct member_query */
+    size_t n_reachable;
     bool (*write)(void *context, const char *bytes, size_t len); /* false: the reader is gone */
     void *context;
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/consent.h"
 #include "api/handlers.h"
 #include "api/instants.h"
 #include "api/member_text.h"
@@ -126,16 +127,18 @@ static struct stream *begin_stream(struct call *c, const struct segment_row *seg
     return stream;
 }
 
-static enum handled stream_members(struct call *c, const struct fields *fields, int64_t at_us)
+static enum handled stream_members(struct call *c, const struct member_query *query)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     char *key AUTO_FREE = mem_strdup(call_param(c, 0));
     struct member_export export = {.db = c->db,
                                    .key = key,
-                                   .at_us = at_us,
+                                   .at_us = query->at_us,
                                    .form = c->type == TYPE_CSV ? MEMBER_CSV : MEMBER_NDJSON,
-                                   .traits = fields->names,
-                                   .n_traits = fields->n,
+                                   .traits = query->traits,
+                                   .n_traits = query->n_traits,
+                                   .reachable = query->reachable,
+                                   .n_reachable = query->n_reachable,
                                    .write = write_stream};
     enum db_status status = db_begin(c->db, DB_REPEATABLE_READ_ONLY);
     struct segment_row segment;
@@ -145,7 +148,7 @@ static enum handled stream_members(struct call *c, const struct fields *fields, 
         status = db_segment_read(c->db, key, &rows);
     if (status == DB_OK) {
         segment = db_segment_row(&rows, 0);
-        answered = !look_back(c, at_us, &segment);
+        answered = !look_back(c, query->at_us, &segment);
     }
     if (status == DB_OK && !answered) {
         export.context = begin_stream(c, &segment);
@@ -176,16 +179,17 @@ static enum handled list_members(struct call *c, const struct page *page, struct
 enum handled api_member_list(struct call *c)
 {
     CLEANUP(fields_release) struct fields fields = {.n = 0};
+    AUTO_REACHABLE struct reachable reachable = {.n = 0};
     struct member_query query = {.key = call_param(c, 0)};
     struct page page;
 
-    if (!page_read(c, &page) || !fields_read(c, &fields) || !read_at(c, &query.at_us))
+    if (!page_read(c, &page) || !fields_read(c, &fields) || !read_at(c, &query.at_us) || !reachable_read(c, &reachable))
         return HANDLED_ANSWERED;
-    if (c->type != TYPE_JSON)
-        return stream_members(c, &fields, query.at_us);
     query.traits = fields.names;
     query.n_traits = fields.n;
-    return list_members(c, &page, &query);
+    query.reachable = reachable.channels;
+    query.n_reachable = reachable.n;
+    return c->type == TYPE_JSON ? list_members(c, &page, &query) : stream_members(c, &query);
 }
 
 enum handled api_member_read(struct call *c)

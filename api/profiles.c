@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "api/body.h"
+#include "api/consent.h"
 #include "api/event_json.h"
 #include "api/handlers.h"
 #include "api/page.h"
 #include "api/person.h"
+#include "db/consent.h"
 #include "db/profile.h"
 #include "server/base/alloc.h"
 
@@ -61,7 +63,7 @@ static void put_segments(struct json_out *out, const struct db_rows *rows)
 enum handled api_profile_read(struct call *c)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, segments = DB_ROWS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, segments = DB_ROWS_INIT, consent = DB_ROWS_INIT;
     struct json_out out = JSON_OUT(&text);
     struct profile_row profile;
     enum db_status status;
@@ -70,11 +72,14 @@ enum handled api_profile_read(struct call *c)
         return HANDLED_ANSWERED;
     profile = db_profile_row(&rows);
     status = db_profile_segments(c->db, &profile.profile_id, &segments);
+    if (status == DB_OK || status == DB_NONE)
+        status = db_consent_read(c->db, &profile.profile_id, &consent);
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
     json_open(&out, '{');
     put_ids(&out, &profile);
     json_add_raw(&out, "traits", profile.traits);
+    consent_put(&out, &consent);
     json_add_instant(&out, "first_seen", profile.first_seen_us);
     json_add_instant(&out, "last_seen", profile.last_seen_us);
     json_add_instant(&out, "created_at", profile.created_us);

@@ -3,14 +3,21 @@
  * (DB_NONE) instead of losing rows in silence. Numbers that were given out and rolled back leave gaps, which expire nothing. */
 #include "db/feed.h"
 
+#include "db/consent.h"
+
 #define FEED_COLUMNS "SELECT seq, segment_key, user_id, anonymous_id, op, at, cause FROM change "
-DB_STATEMENT(feed_all, "li", FEED_COLUMNS "WHERE seq > $1 ORDER BY seq LIMIT $2");
+/* An exit is told of everybody: who had learnt of the enter must learn of it, too. */
+#define FEED_REACHABLE                                                                                                                     \
+    "AND (cardinality($3) = 0 OR op <> 'enter' OR EXISTS (SELECT FROM profile p WHERE p.profile_id = change.profile_id"                    \
+    " AND " CONSENT_REACHABLE("p.profile_id", "p.traits", "$3") ")) "
+DB_STATEMENT(feed_all, "liT", FEED_COLUMNS "WHERE seq > $1 " FEED_REACHABLE "ORDER BY seq LIMIT $2");
 /* A deleted segment goes by another key until the worker has written its clear. */
-DB_STATEMENT(feed_segment, "lit",
-             FEED_COLUMNS "WHERE seq > $1 AND segment_id = ANY (ARRAY(SELECT segment_id FROM segment WHERE key = $3"
+DB_STATEMENT(feed_segment, "liTt",
+             FEED_COLUMNS "WHERE seq > $1 AND segment_id = ANY (ARRAY(SELECT segment_id FROM segment WHERE key = $4"
                           " UNION SELECT segment_id FROM segment WHERE deleted_at IS NOT NULL"
-                          "   AND regexp_replace(key, '^~[0-9]+[:~]', '') = $3"
-                          " UNION SELECT c.segment_id FROM change c WHERE c.op = 'clear' AND c.segment_key = $3)) ORDER BY seq LIMIT $2");
+                          "   AND regexp_replace(key, '^~[0-9]+[:~]', '') = $4"
+                          " UNION SELECT c.segment_id FROM change c WHERE c.op = 'clear' AND c.segment_key = $4)) " FEED_REACHABLE
+                          "ORDER BY seq LIMIT $2");
 DB_STATEMENT(feed_expired, "l",
              "SELECT CASE WHEN $1 <= 0 THEN min_at < clock_timestamp() - interval '29 days' AND min_seq > 1"
              "            ELSE (min_seq IS NULL OR $1 < min_seq) AND NOT EXISTS (SELECT FROM change WHERE seq = $1) END"
@@ -24,6 +31,7 @@ static void send_rows(struct db *db, const struct feed_query *query)
 
     db_arg_long(&args, query->after);
     db_arg_int(&args, query->limit);
+    db_arg_texts(&args, query->reachable, query->n_reachable);
     if (query->segment)
         db_arg_text(&args, query->segment);
     db_send(db, query->segment ? &feed_segment : &feed_all, &args);

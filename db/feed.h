@@ -9,6 +9,8 @@ struct feed_query {
     const char *segment; /* key of a segment, also one deleted since; NULL: all */
     int64_t after;       /* seq; -1: from the oldest kept */
     int32_t limit;
+    const char *const *reachable; /* leaves out who entered and is not reached by all these channels now; n_reachable 0: nobody */
+    size_t n_reachable;
 };
 
 struct feed_row {

@@ -52,3 +52,5 @@ void ingest_walk(struct batch *batch);
 bool ingest_locks_suffice(struct batch *batch);
 /* ingest_write.c: writes it all, and commits. Sets the outcome of the items. */
 enum db_status ingest_write(struct batch *batch) MUST_CHECK;
+/* ingest_consent.c: sends what the messages say about consent, to be received as one. False: nothing, and nothing is sent. */
+bool ingest_send_consent(const struct batch *batch) MUST_CHECK;

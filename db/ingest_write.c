@@ -5,12 +5,13 @@
  * then new ones come under the survivor. */
 #include <string.h>
 
+#include "db/consent.h"
 #include "db/ingest_gain.h"
 #include "db/move.h"
 #include "db/reject.h"
 #include "server/base/alloc.h"
 
-enum { FORMER_MAX = 32, SENDS_MAX = 10 };
+enum { FORMER_MAX = 32, SENDS_MAX = 12 };
 
 DB_STATEMENT(ingest_identity_new, "UTTUIIU",
              "INSERT INTO identity (raw_id, kind, external_id, profile_id, former)"
@@ -23,8 +24,11 @@ DB_STATEMENT(ingest_identity_changed, "UUIIU",
              " WHERE i.raw_id = n.raw_id");
 _Static_assert(FORMER_MAX == 32, "the statement above says so, too");
 
-/* Traits without those that are JSON null at the top level, which means that they are removed. */
-#define TRAITS(j) "(SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(" j ") WHERE value <> 'null')"
+/* Traits without those that are JSON null at the top level, which means that they are removed, and without an object `consent`, which is kept
+ * elsewhere (db/consent.h). */
+#define TRAITS(j)                                                                                                                          \
+    "(SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(" j ")"                                                          \
+    " WHERE value <> 'null' AND (key <> 'consent' OR jsonb_typeof(value) <> 'object'))"
 
 DB_STATEMENT(
     ingest_profile_new, "UTTTJJZZ",
@@ -105,6 +109,8 @@ static void send_moves(struct writing *w)
         moves[i] = (struct move){.gone = *id_of(w, people->merges.at[i].gone),
                                  .into = *id_of(w, identity_living(people, people->merges.at[i].into))};
     db_move_send(w->batch->db, moves, people->merges.n);
+    note_sent(w, NULL);
+    db_consent_send_move(w->batch->db, moves, people->merges.n);
     note_sent(w, NULL);
     free(moves);
 }
@@ -509,6 +515,8 @@ enum db_status ingest_write(struct batch *batch)
     send_new_profiles(&w);
     send_changed_profiles(&w);
     send_events(&w, &known);
+    if (ingest_send_consent(batch))
+        note_sent(&w, NULL);
     send_odd(&w);
     send_rejects(&w);
     db_send_sql(batch->db, "COMMIT", NULL);

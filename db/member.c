@@ -5,23 +5,24 @@
 
 #include <inttypes.h>
 
+#include "db/consent.h"
 #include "db/segment.h"
 
-DB_STATEMENT(member_page, "tuiT",
+DB_STATEMENT(member_page, "tuiTT",
              "SELECT m.profile_id, p.user_id, CASE WHEN p.user_id IS NULL THEN p.anonymous_id END, m.entered_at,"
              " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, p.traits -> k) FROM unnest($4) k) END"
              " FROM membership m JOIN profile p USING (profile_id)"
              " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
-             " ORDER BY m.profile_id LIMIT $3");
+             " AND " CONSENT_REACHABLE("m.profile_id", "p.traits", "$5") " ORDER BY m.profile_id LIMIT $3");
 /* The first change of a person after the instant says what they were at it; who has none since is what they are. A full join, so that it is
  * hashed or merged whatever the planner believes of the sizes. */
 #define MEMBER_AT                                                                                                                          \
     "WITH s AS (SELECT segment_id, serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL),"                                \
-    " told AS (SELECT profile_id, (array_agg(op ORDER BY seq) FILTER (WHERE at > $5))[1] AS op,"                                           \
-    "   (array_agg(user_id ORDER BY seq) FILTER (WHERE at > $5))[1] AS user_id,"                                                           \
-    "   (array_agg(anonymous_id ORDER BY seq) FILTER (WHERE at > $5))[1] AS anonymous_id,"                                                 \
-    "   max(at) FILTER (WHERE at <= $5 AND op = 'enter') AS entered_at"                                                                    \
-    "   FROM change WHERE segment_id = (SELECT segment_id FROM s) AND profile_id > $2 GROUP BY profile_id HAVING max(at) > $5),"           \
+    " told AS (SELECT profile_id, (array_agg(op ORDER BY seq) FILTER (WHERE at > $6))[1] AS op,"                                           \
+    "   (array_agg(user_id ORDER BY seq) FILTER (WHERE at > $6))[1] AS user_id,"                                                           \
+    "   (array_agg(anonymous_id ORDER BY seq) FILTER (WHERE at > $6))[1] AS anonymous_id,"                                                 \
+    "   max(at) FILTER (WHERE at <= $6 AND op = 'enter') AS entered_at"                                                                    \
+    "   FROM change WHERE segment_id = (SELECT segment_id FROM s) AND profile_id > $2 GROUP BY profile_id HAVING max(at) > $6),"           \
     " now AS (SELECT profile_id, entered_at FROM membership WHERE version_id = (SELECT serving_version_id FROM s) AND profile_id > $2)"    \
     " SELECT profile_id, x.user_id, CASE WHEN x.user_id IS NULL THEN x.anonymous_id END, x.entered_at,"                                    \
     " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, coalesce(p.traits, '{}') -> k) FROM unnest($4) k) END"                \
@@ -29,9 +30,12 @@ DB_STATEMENT(member_page, "tuiT",
     " CROSS JOIN LATERAL (SELECT CASE WHEN t.op IS NULL THEN p.user_id ELSE t.user_id END AS user_id,"                                     \
     "   CASE WHEN t.op IS NULL THEN p.anonymous_id ELSE t.anonymous_id END AS anonymous_id,"                                               \
     "   CASE WHEN t.op IS NULL THEN m.entered_at ELSE t.entered_at END AS entered_at) x"                                                   \
-    " WHERE CASE WHEN t.op IS NULL THEN p.profile_id IS NOT NULL ELSE t.op = 'exit' END ORDER BY profile_id LIMIT $3"
-DB_STATEMENT(member_at, "tuiTz", MEMBER_AT);
-DB_STATEMENT(member_at_open, "tuiTz", "DECLARE member_at NO SCROLL CURSOR FOR " MEMBER_AT);
+    " WHERE CASE WHEN t.op IS NULL THEN p.profile_id IS NOT NULL ELSE t.op = 'exit' END"                                                   \
+    " AND (cardinality($5) = 0 OR p.profile_id IS NOT NULL AND " CONSENT_REACHABLE("p.profile_id", "p.traits",                             \
+                                                                                   "$5") ")"                                               \
+                                                                                         " ORDER BY profile_id LIMIT $3"
+DB_STATEMENT(member_at, "tuiTTz", MEMBER_AT);
+DB_STATEMENT(member_at_open, "tuiTTz", "DECLARE member_at NO SCROLL CURSOR FOR " MEMBER_AT);
 DB_STATEMENT(
     member_count_at, "tz",
     "SELECT coalesce(v.size, 0) + (SELECT coalesce(sum(CASE c.op WHEN 'exit' THEN 1 WHEN 'enter' THEN -1 ELSE 0 END), 0) FROM change c"
@@ -51,6 +55,7 @@ static const struct db_statement *bind(const struct member_query *query, struct 
     db_arg_id(args, &query->after);
     db_arg_int(args, query->limit);
     db_arg_texts(args, query->traits, query->n_traits);
+    db_arg_texts(args, query->reachable, query->n_reachable);
     if (query->at_us == INSTANT_NONE)
         return &member_page;
     db_arg_instant(args, query->at_us);

@@ -10,6 +10,8 @@ struct member_query {
     int64_t at_us;             /* members at that instant, by the feed; INSTANT_NONE: as they are stored */
     const char *const *traits; /* top-level traits to give, n_traits 0: none */
     size_t n_traits;
+    const char *const *reachable; /* only whom these channels all reach, now; n_reachable 0: everybody */
+    size_t n_reachable;
 };
 
 struct member_row {

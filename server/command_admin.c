@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/consent.h"
 #include "api/key_make.h"
 #include "api/member_text.h"
 #include "db/key.h"
@@ -137,15 +138,23 @@ static bool print_piece(void *context, const char *bytes, size_t len)
 
 static int export(const struct config *config, struct db *db)
 {
+    AUTO_REACHABLE struct reachable reachable = {.n = 0};
     struct member_export export = {.db = db,
                                    .key = config->args[0],
                                    .at_us = INSTANT_NONE,
                                    .form = strcmp(config->format, "csv") == 0 ? MEMBER_CSV : MEMBER_NDJSON,
                                    .write = print_piece};
-    enum db_status status = db_begin(db, DB_REPEATABLE_READ_ONLY);
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
     bool done = false;
 
+    if (*config->reachable && !reachable_split(config->reachable, &reachable)) {
+        fprintf(stderr, "cohortd: --reachable must be 1 to 20 channels such as email, parted by commas\n");
+        return 2;
+    }
+    export.reachable = reachable.channels;
+    export.n_reachable = reachable.n;
+    status = db_begin(db, DB_REPEATABLE_READ_ONLY);
     if (status == DB_OK)
         status = db_segment_read(db, export.key, &rows);
     if (status == DB_OK)
@@ -162,7 +171,7 @@ int command_export(const struct config *config)
 {
     if (config->n_args == 1 && (strcmp(config->format, "csv") == 0 || strcmp(config->format, "ndjson") == 0))
         return with_database(config, export);
-    fprintf(stderr, "usage: cohortd export SEGMENT [--format ndjson|csv]\n");
+    fprintf(stderr, "usage: cohortd export SEGMENT [--format ndjson|csv] [--reachable CHANNELS]\n");
     return 2;
 }
 

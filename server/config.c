@@ -66,6 +66,8 @@ static const struct setting settings[] = {
     {"source", "COHORTD_SOURCE", "", "NAME", "the source a write key or an import belongs to; made when missing; \"default\" if not given",
      FOR_KEYS | FOR_IMPORT, TEXT(source)},
     {"format", "COHORTD_FORMAT", "ndjson", "NAME", "ndjson or csv", FOR_EXPORT, TEXT(format)},
+    {"reachable", "COHORTD_REACHABLE", "", "CHANNELS", "only people whom all these channels reach, such as email,third_party", FOR_EXPORT,
+     TEXT(reachable)},
     {"url", "COHORTD_URL", "http://127.0.0.1:8080", "URL", "the server to send to", FOR_DEMO, TEXT(url)},
     {"write-key", "COHORTD_WRITE_KEY", "", "KEY", "the key to send with; else one is made for the time of the run, of the source demo",
      FOR_DEMO, TEXT(key)},

@@ -50,6 +50,7 @@ struct config {
     const char *role;
     const char *source;
     const char *format;
+    const char *reachable;
     const char *url;
     const char *key;
     int64_t rate;

@@ -1,7 +1,7 @@
 /* From a text to a job. The one idea: the body is checked once, cut into items without copying, and handed on whole with the job, whose
  * spans point into it. What only the batch knows (its sentAt, its default context) goes to every item.
  * Invariant: the arena never runs out. An item writes its own bytes at most twice (context.traits of an identify: as context and as
- * traits), the defaults at most twice for the same reason, and a constant (an
+ * traits), its consent once more, and that may be twice as long (true becomes "granted"); the same of the defaults; and a constant (an
  * email address among it). What is wrong with one item is message.c's. */
 #include "api/collect/batch.h"
 
@@ -122,7 +122,7 @@ static struct collector begin(const struct collect_call *call, char *body, size_
     collector.job->body = body;
     collector.job->bytes = len;
     collector.job->messages = mem_grow(NULL, n_items, sizeof *collector.job->messages);
-    collector.arena.size = 2 * len + (n_items + 1) * (COLLECT_ITEM_SLACK + 2 * defaults.len);
+    collector.arena.size = 4 * len + (n_items + 1) * (COLLECT_ITEM_SLACK + 4 * defaults.len);
     collector.ip_member = ip_member(&collector.arena, call->ip);
     return collector;
 }

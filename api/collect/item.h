@@ -54,5 +54,7 @@ int64_t item_instant(struct json value);
 
 /* Read userId, anonymousId, previousId, groupId by api.md's "Ids" into the message. */
 bool item_people(struct item *item);
-/* Reads properties or traits and context into the message. */
+/* consent.c: gives the message the channels of both objects (others are ignored), those of `stated` going before. */
+void item_consent(struct item *item, struct json stated, struct json categories);
+/* Reads properties or traits (with the consent in them) and context into the message. */
 bool item_payload(struct item *item);

@@ -103,18 +103,35 @@ static bool event_properties(struct item *item)
     return true;
 }
 
+/* Of the merged context. */
+static struct json context_get(const struct item *item, struct json context, const char *key)
+{
+    struct json value = json_get(context, key);
+
+    return value.type == JSON_T_NONE ? json_get(item->in->defaults, key) : value;
+}
+
+/* Of the traits as they are merged below. */
+static void identify_consent(struct item *item, struct json context, struct json traits, struct json below)
+{
+    struct json stated = json_get(traits, "consent");
+
+    if (stated.type == JSON_T_NONE)
+        stated = json_get(below, "consent");
+    item_consent(item, stated, json_get(context_get(item, context, "consent"), "categoryPreferences"));
+}
+
 /* identify: the traits in the context (some SDKs send them only there) under those of the call. */
 static bool identify_traits(struct item *item, struct json context)
 {
-    struct json traits, below = json_get(context, "traits");
+    struct json traits, below = context_get(item, context, "traits");
     struct merge merge;
 
-    if (below.type == JSON_T_NONE)
-        below = json_get(item->in->defaults, "traits");
     if (below.type != JSON_T_OBJECT)
         below = JSON_NONE;
     if (!read_object(item, item->fields.traits, "bad_traits", &traits) || !read_object(item, below, "bad_traits", &below))
         return false;
+    identify_consent(item, context, traits, below);
     if (traits.type == JSON_T_NONE || below.type == JSON_T_NONE) {
         item->message.properties = span_of(traits.type == JSON_T_NONE ? below : traits);
         return true;
@@ -148,14 +165,6 @@ static bool alias_properties(struct item *item)
     merge_member(&merge, "\"previousId\":", item->fields.previous_id);
     item->message.properties = merge_close(&merge);
     return true;
-}
-
-/* Of the merged context. */
-static struct json context_get(const struct item *item, struct json context, const char *key)
-{
-    struct json value = json_get(context, key);
-
-    return value.type == JSON_T_NONE ? json_get(item->in->defaults, key) : value;
 }
 
 static bool wants_ip(const struct item *item, struct json context)
