@@ -276,16 +276,16 @@ def test_unknown_forms_are_refused(house, mixed, path, form):
 
 def test_at_means_reachable_now(house, name):
     house.segment(f"past-{name}", {"event": f"Past {name}"})
-    house.send(identify({"email": "a@b.c"}, userId="u" + name), {"type": "track", "userId": "u" + name, "event": f"Past {name}"})
-    house.send(identify({"email": "b@b.c"}, anonymousId="a" + name), {"type": "track", "anonymousId": "a" + name, "event": f"Past {name}"})
+    house.send(identify({"phone": "1"}, userId="u" + name), {"type": "track", "userId": "u" + name, "event": f"Past {name}"})
+    house.send(identify({"phone": "1"}, anonymousId="a" + name), {"type": "track", "anonymousId": "a" + name, "event": f"Past {name}"})
     assert house.members(f"past-{name}") == {"u" + name, "anon:a" + name}
     then = iso(house.caught_up())
-    query = f"/v1/segments/past-{name}/members?at={then}&reachable=email"
+    query = f"/v1/segments/past-{name}/members?at={then}&reachable=sms"
     assert len(house.api.get(query).json["data"]) == 2
     house.send({"type": "alias", "previousId": "a" + name, "userId": "u" + name})
     house.members(f"past-{name}")
     assert [row["user_id"] for row in house.api.get(query).json["data"]] == ["u" + name]  # the other is gone
-    post(house, "u" + name, {"email": "denied"})
+    post(house, "u" + name, {"sms": "denied"})
     assert house.api.get(query).json["data"] == []
 
 
