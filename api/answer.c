@@ -37,9 +37,14 @@ enum handled answer_json(struct call *c, unsigned status, struct buf *json)
     return HANDLED_ANSWERED;
 }
 
+/* Does If-None-Match name it? RFC 9110 §13.1.2: weakly, and "*" is any. */
+static bool is_known(const char *known, const char *etag)
+{
+    return known && (strcmp(known, "*") == 0 || strstr(known, etag)); /* an ETag never stands within another: it has its quotes */
+}
+
 enum handled answer_tagged(struct call *c, const char *content_type, struct buf *text)
 {
-    const char *known = request_header(c->rq, "If-None-Match");
     uint8_t hash[KEY_HASH_SIZE];
     char etag[64] = "\"";
 
@@ -47,7 +52,7 @@ enum handled answer_tagged(struct call *c, const char *content_type, struct buf 
     base64url(hash, ID_SIZE, etag + 1);
     (void)snprintf(etag + strlen(etag), 2, "\"");
     reply_header(c->rq, "ETag", etag);
-    if (known && strstr(known, etag))
+    if (is_known(request_header(c->rq, "If-None-Match"), etag))
         return answer_empty(c, 304);
     reply_body(c->rq, 200, content_type, text);
     return HANDLED_ANSWERED;
@@ -62,6 +67,22 @@ enum handled answer_created(struct call *c, const char *location, struct buf *js
 enum handled answer_empty(struct call *c, unsigned status)
 {
     reply_empty(c->rq, status);
+    return HANDLED_ANSWERED;
+}
+
+bool answer_is_pixel(const struct call *c)
+{
+    return c->route && c->route->types && strcmp(c->route->types, "image/gif") == 0;
+}
+
+enum handled answer_pixel(struct call *c)
+{
+    /* 1×1, the one colour transparent: GIF89a of 43 bytes. */
+    static const uint8_t gif[] = {'G', 'I', 'F', '8', '9', 'a', 1, 0, 1, 0, 0x80, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, '!', 0xf9, 4,
+                                  1,   0,   0,   0,   0,   ',', 0, 0, 0, 0, 1,    0, 1, 0, 0, 2, 2,    0x44, 1,    0,   ';'};
+
+    reply_header(c->rq, "Cache-Control", "no-store");
+    reply_static(c->rq, 200, "image/gif", gif, sizeof gif);
     return HANDLED_ANSWERED;
 }
 
@@ -152,7 +173,9 @@ static enum handled tell(struct call *c, const struct telling *telling)
 {
     bool sdk = c->face == FACE_COLLECT;
 
-    if (telling->row->status == 503)
+    if (answer_is_pixel(c))
+        return answer_pixel(c);
+    if (telling->row->status == 503 || (telling->row->status == 413 && !sdk))
         reply_header(c->rq, "Retry-After", RETRY_AFTER);
     if (telling->row->status == 401)
         reply_header(c->rq, "WWW-Authenticate", sdk ? "Basic realm=\"cohortd\"" : "Bearer realm=\"cohortd\"");

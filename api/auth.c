@@ -6,22 +6,28 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/text.h"
+#include "server/base/base64.h"
 
 enum { KEY_MAX = 256 /* bytes; ours have under 60 */ };
 
-enum auth auth_key(struct call *c, const char *text, size_t len)
+/* Is it this key, to the letter? */
+static enum auth find(struct call *c, const char *text, size_t len)
 {
-    const char *colon = memchr(text, ':', len);
-
-    if (colon) /* "key:secret" (Jitsu), "key:" (Basic): the key alone counts */
-        len = (size_t)(colon - text);
     if (len == 0)
         return AUTH_NONE;
     if (len > KEY_MAX)
         return AUTH_UNKNOWN;
     sha256(text, len, c->key_hash);
     return c->ports->find_key(c->ports->app, c->key_hash, request_header(c->rq, "Origin"), &c->key) ? AUTH_OK : AUTH_UNKNOWN;
+}
+
+enum auth auth_key(struct call *c, const char *text, size_t len)
+{
+    const char *colon = memchr(text, ':', len);
+    size_t before = colon ? (size_t)(colon - text) : len;
+    enum auth auth = find(c, text, before);
+
+    return colon && auth != AUTH_OK && len > before + 1 ? find(c, colon + 1, len - before - 1) : auth;
 }
 
 /* What follows the scheme in the Authorization header, or NULL. */
@@ -40,7 +46,7 @@ enum auth auth_manage(struct call *c)
 {
     const char *token = credentials(c, "Bearer");
 
-    return token ? auth_key(c, token, strlen(token)) : AUTH_NONE;
+    return token ? find(c, token, strlen(token)) : AUTH_NONE;
 }
 
 enum auth auth_collect(struct call *c)
@@ -54,7 +60,7 @@ enum auth auth_collect(struct call *c)
     if (header)
         auth = auth_key(c, header, strlen(header));
     if (auth == AUTH_NONE && basic)
-        auth = auth_key(c, decoded, text_base64(basic, decoded, sizeof decoded));
+        auth = auth_key(c, decoded, base64_read(basic, decoded, sizeof decoded));
     if (auth == AUTH_NONE && query)
         auth = auth_key(c, query, strlen(query));
     return auth;

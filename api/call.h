@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "api/api.h"
+#include "api/collect/batch.h"
 #include "api/problem.h"
 #include "db/conn.h"
 #include "server/base/err.h"
@@ -46,7 +47,6 @@ struct route {
     const char *types; /* content types of the answer, parted by spaces, the first by default; NULL: application/json */
 };
 
-struct collect;
 struct once;
 
 /* Who keeps what a handler creates (once.c): is told the headers and the body of its 201. */
@@ -74,7 +74,9 @@ struct call {
     uint64_t seen;           /* ports->moved before the handler read */
     int64_t wait_until_us;   /* of a long poll, monotonic; 0: not set yet */
     int64_t feed_place;      /* of a long poll after=latest: the end of the feed at its first look; -1: not looked yet */
-    struct collect *collect; /* of the collect face: the body once it is checked */
+    struct collect *collect; /* of the collect face: the body once it is checked, */
+    const char *success;     /* what its success says, static JSON; NULL: {"success":true}, */
+    enum sender sender;      /* and who sends there, where the path says it */
     void *kept;              /* a handler's own, between its runs; */
     void (*free_kept)(void *kept);
     const struct keeper *keeper; /* NULL: nobody */
@@ -98,15 +100,18 @@ enum { ANSWER_MAX = 256 << 20 }; /* bytes of an answer that is not streamed: 1,0
 
 /* *json is emptied. */
 enum handled answer_json(struct call *c, unsigned status, struct buf *json);
-/* 200 with an ETag of the bytes, or 304 when the client knows them. *text is emptied. */
+/* 200 with an ETag of the bytes, or 304 when the client knows them. *text is emptied, or still the caller's. */
 enum handled answer_tagged(struct call *c, const char *content_type, struct buf *text);
 /* Adds a header to the answer; before it. */
 void answer_header(struct call *c, const char *name, const char *value);
 /* 201 with a Location, a path. */
 enum handled answer_created(struct call *c, const char *location, struct buf *json);
 enum handled answer_empty(struct call *c, unsigned status);
+/* The 1×1 GIF of a pixel's route, which is also its answer to any problem: a mail shows a broken image otherwise. */
+bool answer_is_pixel(const struct call *c);
+enum handled answer_pixel(struct call *c);
 /* problem+json, or on the collect face its JSON superset. err may be NULL; its code, if any, takes the place of the problem's, its pointer and detail
- * are the one entry of `errors`. 503 gets a Retry-After. */
+ * are the one entry of `errors`. 413 and 503 get a Retry-After. */
 enum handled answer_problem(struct call *c, enum problem problem, const struct err *err);
 /* The same with a sentence and no pointer. */
 enum handled answer_problem_detail(struct call *c, enum problem problem, const char *detail);

@@ -8,6 +8,7 @@
 #include "api/auth.h"
 #include "api/call.h"
 #include "api/collect/batch.h"
+#include "api/cors.h"
 #include "api/metrics.h"
 #include "api/negotiate.h"
 #include "api/once.h"
@@ -55,29 +56,6 @@ static struct call *call_new(struct api *api, struct request *rq)
 }
 
 /* --- Checks --- */
-
-/* Every answer to a browser needs these, errors too, or its SDK sends again what was stored (protocol.md, section 6). */
-static void add_cors(struct call *c)
-{
-    const char *origin = request_header(c->rq, "Origin");
-
-    if (!origin)
-        return;
-    reply_header(c->rq, "Access-Control-Allow-Origin", origin);
-    reply_header(c->rq, "Access-Control-Allow-Credentials", "true");
-    reply_header(c->rq, "Access-Control-Expose-Headers", "Retry-After, X-Request-Id");
-    reply_header(c->rq, "Vary", "Origin");
-}
-
-static void answer_preflight(struct call *c)
-{
-    const char *asked = request_header(c->rq, "Access-Control-Request-Headers");
-
-    reply_header(c->rq, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-    reply_header(c->rq, "Access-Control-Allow-Headers", asked ? asked : "Authorization, Content-Type");
-    reply_header(c->rq, "Access-Control-Max-Age", "7200");
-    reply_empty(c->rq, 204);
-}
 
 struct parameter_check {
     const struct route *route;
@@ -168,6 +146,16 @@ static void begin_manage(struct call *c)
 
 /* --- Hooks on the loop thread --- */
 
+/* Of a path that nobody knows: who posts there, or asks whether it may, is an SDK that was told a wrong address. */
+static enum face face_of(const struct request *rq, const struct route_found *found, unsigned faces)
+{
+    bool posts = strcmp(request_method(rq), "POST") == 0 || strcmp(request_method(rq), "OPTIONS") == 0;
+
+    if (found->route || found->other)
+        return (found->route ? found->route : found->other)->face;
+    return posts && (faces & FACE_BIT(FACE_COLLECT)) ? FACE_COLLECT : FACE_MANAGE;
+}
+
 static void begin(struct request *rq, struct api *api, unsigned faces)
 {
     struct call *c = call_new(api, rq);
@@ -179,17 +167,16 @@ static void begin(struct request *rq, struct api *api, unsigned faces)
     request_set_body_limit(rq, api->config.body_max);
     c->route = found.route;
     c->match = found.match;
-    if (found.route || found.other)
-        c->face = (found.route ? found.route : found.other)->face;
-    if (c->face == FACE_COLLECT)
-        add_cors(c);
+    c->face = face_of(rq, &found, faces);
+    if (c->face == FACE_COLLECT || (!found.route && !found.other))
+        cors_add(c);
     if (found.route) {
         if (c->face == FACE_MANAGE)
             begin_manage(c);
         return;
     }
-    if (found.other && c->face == FACE_COLLECT && strcmp(request_method(rq), "OPTIONS") == 0) {
-        answer_preflight(c);
+    if (c->face == FACE_COLLECT && strcmp(request_method(rq), "OPTIONS") == 0) {
+        cors_preflight(c);
     } else if (found.other) {
         reply_header(rq, "Allow", found.allow);
         (void)answer_problem(c, PROBLEM_METHOD_NOT_ALLOWED, NULL);
@@ -267,7 +254,7 @@ static void expired(struct request *rq, void *context)
 
     (void)context;
     if (c->face == FACE_COLLECT)
-        add_cors(c);
+        cors_add(c);
     (void)answer_problem(c, PROBLEM_TIMEOUT, NULL);
 }
 

@@ -22,6 +22,14 @@ enum handled api_b(struct call *c);
 enum handled api_beacon_batch(struct call *c);
 enum handled api_visitor_segments(struct call *c);
 enum handled api_tracker(struct call *c);
+enum handled api_jitsu(struct call *c);
+enum handled api_jitsu_server(struct call *c);
+enum handled api_pixel(struct call *c);
+enum handled api_pixel_rudder(struct call *c);
+enum handled api_settings(struct call *c);
+enum handled api_settings_bare(struct call *c);
+enum handled api_source_config(struct call *c);
+enum handled api_sdk_metrics(struct call *c);
 
 enum handled api_segment_list(struct call *c);
 enum handled api_segment_create(struct call *c);

@@ -27,6 +27,7 @@ struct counters {
 struct metrics {
     size_t n;
     struct counters *counters; /* of each route, and one for no route */
+    _Atomic uint64_t dropped;  /* messages */
 };
 
 struct metrics *metrics_new(void)
@@ -67,6 +68,12 @@ void metrics_request(struct metrics *metrics, const struct route *route, unsigne
     add(&counters->requests[status / 100 < CLASSES ? status / 100 : CLASSES - 1], 1);
     add(&counters->took[bucket], 1);
     add(&counters->took_us, (uint64_t)(took_us > 0 ? took_us : 0));
+}
+
+void metrics_dropped(struct metrics *metrics, size_t n)
+{
+    if (n)
+        add(&metrics->dropped, n);
 }
 
 static const char *handler_label(size_t i, char *ret_label, size_t size)
@@ -125,4 +132,9 @@ void metrics_print(const struct metrics *metrics, struct buf *text)
 {
     print_requests(metrics, text);
     print_took(metrics, text);
+    buf_addf(text,
+             "# HELP cohortd_privacy_dropped_messages_total Messages not stored because of Global Privacy Control or Do Not Track.\n"
+             "# TYPE cohortd_privacy_dropped_messages_total counter\n"
+             "cohortd_privacy_dropped_messages_total %" PRIu64 "\n",
+             get(&metrics->dropped));
 }

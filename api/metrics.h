@@ -9,4 +9,6 @@ struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 /* A request has ended: route NULL when none fitted, status 0 when the client was gone. */
 void metrics_request(struct metrics *metrics, const struct route *route, unsigned status, int64_t took_us);
+/* n messages were not stored for their source's privacy policy. */
+void metrics_dropped(struct metrics *metrics, size_t n);
 void metrics_print(const struct metrics *metrics, struct buf *text);

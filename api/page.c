@@ -9,6 +9,7 @@
 
 #include "api/text.h"
 #include "server/base/alloc.h"
+#include "server/base/base64.h"
 #include "server/base/id.h"
 #include "server/base/utf8.h"
 
@@ -78,7 +79,7 @@ bool page_read(struct call *c, struct page *ret_page)
         return false;
     if (!cursor)
         return true;
-    len = text_base64(cursor, bytes, sizeof bytes);
+    len = base64_read(cursor, bytes, sizeof bytes);
     if (len > DIGEST_SIZE && !memchr(bytes + DIGEST_SIZE, '\0', len - DIGEST_SIZE) && utf8_ok(bytes + DIGEST_SIZE, len - DIGEST_SIZE)) {
         memcpy(ret_page->place, bytes + DIGEST_SIZE, len - DIGEST_SIZE);
         digest = digest_of(c, ret_page->place);
@@ -89,8 +90,7 @@ bool page_read(struct call *c, struct page *ret_page)
     return false;
 }
 
-/* scheme://host of this call. */
-static void add_base(const struct call *c, struct buf *url)
+void page_base(const struct call *c, struct buf *url)
 {
     const char *public_url = c->api->config.public_url;
     const char *proto = request_header(c->rq, "X-Forwarded-Proto"), *host = request_header(c->rq, "Host");
@@ -136,7 +136,7 @@ char *page_url(const struct call *c, const char *parameter, const char *value)
     struct buf text = BUF_INIT(URL_MAX);
     struct url url = {.text = &text, .without = parameter, .glue = '?'};
 
-    add_base(c, &text);
+    page_base(c, &text);
     buf_add_text(&text, request_path(c->rq));
     request_each_query(c->rq, add_other, &url);
     add_parameter(&url, parameter, value);

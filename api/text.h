@@ -1,4 +1,4 @@
-/* Small texts of HTTP: base64, percent-encoding, lists of words. Pure; any thread. */
+/* Small texts of HTTP: percent-encoding, lists of words. Pure; any thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,8 +7,6 @@
 #include "server/base/attr.h"
 #include "server/base/buf.h"
 
-/* Decodes base64 or base64url, padded or not, into at most size bytes. Their number; 0 when the text is none, or empty, or too long. */
-size_t text_base64(const char *text, void *ret_bytes, size_t size);
 /* Appends the text with everything but unreserved characters (RFC 3986) as %XX. */
 void text_percent(struct buf *buf, const char *text);
 /* Does a list, parted by spaces, have the word of len bytes? */

@@ -89,6 +89,7 @@ struct ingest_job {
     size_t bytes; /* of body and arena, for the queue's bound */
     void (*done)(struct ingest_job *job, enum ingest_result result);
     void *owner;             /* for done */
+    size_t n_dropped;        /* items that were left out at once: the source's privacy policy */
     size_t n_stored;         /* filled by the writer before done: new messages, */
     size_t n_duplicate;      /* doubles, */
     size_t n_rejected;       /* and rejects, those found by PostgreSQL included */

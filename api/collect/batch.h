@@ -15,17 +15,26 @@
 #include "server/base/attr.h"
 #include "server/base/clock.h"
 #include "server/base/err.h"
+#include "server/base/ports.h"
 
 /* The defaults of api.md: real orders exceed 32 KiB; 2,500 items is what Segment takes. */
 enum { COLLECT_MESSAGE_MAX = 128 << 10, COLLECT_ITEMS_MAX = 2500 };
+
+enum sender {
+    SENDER_UNKNOWN, /* an item's context.library says: anything but a server's library is a client */
+    SENDER_SERVER,  /* a back end: the address is its own */
+    SENDER_CLIENT
+};
 
 /* How a request is to be read; all borrowed. */
 struct collect_call {
     /* The endpoint's type, which an item without one has: "track", "identify", "page", "screen", "group" or "alias".
      * The body is the item. NULL: a batch. */
     const char *type;
-    const char *ip;         /* the client's address, NULL when unknown; goes into context.ip, where it has none, */
-    bool client_side;       /* when a browser or an app itself sent the request (or context.direct is true) */
+    const char *ip;         /* the sender's address, NULL when unknown; goes into context.ip, where it has none, */
+    enum sender sender;     /* of what a browser or an app itself sent (or says so: context.direct is true) */
+    enum privacy privacy;   /* of the source: what the signal means, in the request … */
+    bool opted_out;         /* … whose head has it, or in an item (context.consent.gpc is true) */
     int32_t source_id;      /* of the write key */
     struct db_clock *clock; /* stamps each message's receivedAt */
     int64_t floor_us;       /* messages at or before it are too old (retention); INT64_MIN: none are */
@@ -42,7 +51,8 @@ void collect_free(struct collect *collect);
 /* The body's own `writeKey`, decoded, malloc'd, the caller's; NULL when it has none. */
 char *collect_write_key(const struct collect *collect);
 
-/* Makes the job: a message or a reject for each item, in order, each with a receivedAt of its own. Consumes *collect either way (it is NULL
+/* Makes the job: a message or a reject for each item, in order, each with a receivedAt of its own; of an item that the source's policy drops there is
+ * neither (job->n_dropped). Consumes *collect either way (it is NULL
  * after). On true *ret_job is the caller's, `done` and `owner` not set; it may hold no message at all. Any thread. */
 bool collect_build(struct collect **collect, const struct collect_call *call, struct ingest_job **ret_job, struct err *err) MUST_CHECK;
 

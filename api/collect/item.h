@@ -54,6 +54,8 @@ int64_t item_instant(struct json value);
 
 /* Read userId, anonymousId, previousId, groupId by api.md's "Ids" into the message. */
 bool item_people(struct item *item);
+/* Does the item, or the batch, say that its person opted out (context.consent.gpc is true)? */
+bool item_opted_out(const struct item *item);
 /* consent.c: gives the message the channels of both objects (others are ignored), those of `stated` going before. */
 void item_consent(struct item *item, struct json stated, struct json categories);
 /* Reads properties or traits (with the consent in them) and context into the message. */

@@ -111,12 +111,12 @@ static bool read_fields(struct item *item)
 
     if (item->json.type != JSON_T_OBJECT)
         return item_refuse(item, "not_an_object", "the item is not a JSON object");
+    while (json_next_member(&iter, &key, &value))
+        read_field(&item->fields, key, value);
     if (item->json.len + in->defaults.len > in->call->message_max)
         return item_refuse(item, "too_large", "the item, with the batch's context, is over the size limit");
     if (in->bad_defaults || (in->bad_numbers && json_has_bad_number(item->json)))
         return item_refuse(item, "bad_number", "a number has over 50 characters or an exponent of over two digits");
-    while (json_next_member(&iter, &key, &value))
-        read_field(&item->fields, key, value);
     return true;
 }
 
@@ -221,11 +221,18 @@ void collect_reject(struct collector *collector, const char *code, const char *d
 
 void collect_item(struct collector *collector, struct json json)
 {
+    const struct collect_call *call = collector->call;
     struct item item = {.in = collector, .json = json};
+    bool readable = read_fields(&item);
 
-    item.message.source_id = collector->call->source_id;
-    item.message.received_us = db_clock_stamp_us(collector->call->clock);
-    if (read_fields(&item) && read_type(&item) && item_people(&item) && read_event(&item) && read_time(&item) && item_payload(&item)) {
+    item.message.opted_out = call->privacy != PRIVACY_IGNORE && (call->opted_out || item_opted_out(&item));
+    if (item.message.opted_out && call->privacy == PRIVACY_DROP) {
+        collector->job->n_dropped++; /* nor a reject: its log keeps what was sent */
+        return;
+    }
+    item.message.source_id = call->source_id;
+    item.message.received_us = db_clock_stamp_us(call->clock);
+    if (readable && read_type(&item) && item_people(&item) && read_event(&item) && read_time(&item) && item_payload(&item)) {
         item.message.message_id = message_id(&item);
         collector->job->messages[collector->job->n_messages++] = item.message;
         return;

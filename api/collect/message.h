@@ -27,7 +27,7 @@ enum {
     COLLECT_ID_MAX = 256,           /* bytes of an external id */
     COLLECT_NAME_MAX = 1024,        /* characters of an event's name: as long as a string of a definition */
     COLLECT_PROPERTIES_MAX = 10000, /* members of properties, traits or context */
-    COLLECT_ITEM_SLACK = 448        /* bytes of the arena for an item beyond twice its own: brackets, keys, an address, an email address */
+    COLLECT_ITEM_SLACK = 480        /* bytes of the arena for an item beyond twice its own: brackets, keys, an address, an email address */
 };
 
 /* What the items of one job share. */

@@ -3,7 +3,9 @@
  * is to be merged the client's own span is used. Merging is shallow. */
 #include "api/collect/item.h"
 
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 /* An object being written into the arena. */
 struct merge {
@@ -167,25 +169,76 @@ static bool alias_properties(struct item *item)
     return true;
 }
 
+/* Is it a back end's library: "analytics-python", "@rudderstack/rudder-sdk-node", "Analytics.NET"? Those of browsers and apps end otherwise. */
+static bool is_server_library(struct json name)
+{
+    static const char *const ends[] = {"node", "python", "ruby", "go", "php", "java", "net", "csharp", "clojure", "rust", "elixir"};
+    size_t len = name.type == JSON_T_STRING ? name.len - 2 : 0, end = len;
+    const char *text = name.at + 1;
+
+    while (end && isalnum((unsigned char)text[end - 1]))
+        end--;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (len - end == strlen(ends[i]) && strncasecmp(text + end, ends[i], len - end) == 0)
+            return true;
+    return false;
+}
+
+static bool is_client_side(const struct item *item, struct json context)
+{
+    if (context_get(item, context, "direct").type == JSON_T_TRUE)
+        return true;
+    switch (item->in->call->sender) {
+    case SENDER_SERVER:
+        return false;
+    case SENDER_UNKNOWN:
+        return !is_server_library(json_get(context_get(item, context, "library"), "name"));
+    case SENDER_CLIENT:
+        return true;
+    }
+    BUG("impossible sender");
+}
+
 static bool wants_ip(const struct item *item, struct json context)
 {
     struct json ip;
 
-    if (!item->in->ip_member.at)
-        return false;
-    if (!item->in->call->client_side && context_get(item, context, "direct").type != JSON_T_TRUE)
+    if (!item->in->ip_member.at || !is_client_side(item, context))
         return false;
     ip = context_get(item, context, "ip");
     return is_missing(ip);
 }
 
+static bool says_gpc(struct json consent)
+{
+    return json_get(consent, "gpc").type == JSON_T_TRUE;
+}
+
+bool item_opted_out(const struct item *item)
+{
+    return says_gpc(context_get(item, item->fields.context, "consent"));
+}
+
+/* "consent" with what it has already, and gpc: the last of two equal keys wins. */
+static void merge_gpc(struct merge *merge, struct json consent)
+{
+    struct merge inner;
+
+    merge_text(merge, "\"consent\":", 10);
+    inner = merge_open(merge->arena);
+    merge_members(&inner, consent.type == JSON_T_OBJECT ? consent : JSON_NONE);
+    merge_text(&inner, "\"gpc\":true", 10);
+    (void)merge_close(&inner);
+}
+
 static void store_context(struct item *item, struct json context)
 {
     struct json defaults = item->in->defaults;
-    bool ip = wants_ip(item, context);
+    struct json consent = item->message.opted_out ? context_get(item, context, "consent") : JSON_NONE;
+    bool ip = wants_ip(item, context), gpc = item->message.opted_out && !says_gpc(consent);
     struct merge merge;
 
-    if (!ip && (context.type == JSON_T_NONE || defaults.type == JSON_T_NONE)) {
+    if (!ip && !gpc && (context.type == JSON_T_NONE || defaults.type == JSON_T_NONE)) {
         item->message.context = span_of(context.type == JSON_T_NONE ? defaults : context);
         return;
     }
@@ -194,6 +247,8 @@ static void store_context(struct item *item, struct json context)
     merge_members(&merge, context);
     if (ip)
         merge_text(&merge, item->in->ip_member.at, item->in->ip_member.len);
+    if (gpc)
+        merge_gpc(&merge, consent);
     item->message.context = merge_close(&merge);
 }
 

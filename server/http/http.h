@@ -100,7 +100,7 @@ bool request_is_over(const struct request *rq);
 
 /* --- Answers: one for a request, from `begin`, `run` or the thread that owns a suspended request --- */
 
-/* Adds a header to the answer; before the reply_…. */
+/* Adds a header to the answer; before the reply_…. One that would make the answer's headers larger than 16 KiB is left out: it repeats what a client sent. */
 void reply_header(struct request *rq, const char *name, const char *value);
 /* Answers with the bytes of *body, which is emptied (its memory is taken). content_type may be NULL with an empty body. Over 1 KiB it is gzipped if the
  * client accepts that. HEAD sends no body. */

@@ -111,7 +111,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     call.type = types[data[0] & 7];
-    call.client_side = data[1] & 1;
+    call.sender = data[1] & 1 ? SENDER_CLIENT : SENDER_UNKNOWN;
+    call.privacy = (enum privacy)((data[1] >> 3) % 3);
+    call.opted_out = data[1] & 32;
     call.ip = data[1] & 2 ? "2001:db8::1" : NULL;
     if (data[1] & 4)
         call.floor_us = INT64_C(1000000000000000);

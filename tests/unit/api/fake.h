@@ -79,6 +79,14 @@ void reply_body(struct request *rq, unsigned status, const char *content_type, s
     (void)snprintf(rq->body, sizeof rq->body, "%s", buf_text(body));
 }
 
+void reply_static(struct request *rq, unsigned status, const char *content_type, const void *bytes, size_t len)
+{
+    (void)content_type;
+    (void)bytes;
+    (void)len;
+    rq->status = status;
+}
+
 void reply_empty(struct request *rq, unsigned status)
 {
     rq->status = status;

@@ -88,23 +88,6 @@ START_TEST(test_people)
 }
 END_TEST
 
-START_TEST(test_base64)
-{
-    static const struct {
-        const char *text, *bytes;
-    } cases[] = {{"a2V5Og==", "key:"}, {"a2V5Og", "key:"}, {"a2V5", "key"}, {"_-8", "\xff\xef"}, {"/+8=", "\xff\xef"}, {"", ""},
-                 {"a2V5!", ""},        {"a2V5==x", ""},    {"\xff", ""}};
-    char bytes[16];
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        size_t len = text_base64(cases[i].text, bytes, sizeof bytes);
-
-        ck_assert_msg(len == strlen(cases[i].bytes) && memcmp(bytes, cases[i].bytes, len) == 0, "case %zu", i);
-    }
-    ck_assert_uint_eq(text_base64("a2V5Og==", bytes, 3), 0); /* does not fit */
-}
-END_TEST
-
 START_TEST(test_keys_differ_and_say_what_they_are)
 {
     struct made_key one = key_make("write"), two = key_make("write"), admin = key_make("admin");
@@ -119,4 +102,4 @@ START_TEST(test_keys_differ_and_say_what_they_are)
 }
 END_TEST
 
-RUN_TESTS("negotiate", test_accept, test_body_types, test_people, test_base64, test_keys_differ_and_say_what_they_are)
+RUN_TESTS("negotiate", test_accept, test_body_types, test_people, test_keys_differ_and_say_what_they_are)

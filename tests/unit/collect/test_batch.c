@@ -297,7 +297,7 @@ START_TEST(test_the_client_s_address)
     assert_context(&asked, "{" ITEM "}", NULL);
     assert_context(&asked, "{" ITEM ",'context':{'direct':true}}", "{'direct':true,'ip':'192.0.2.1'}");
     assert_context(&asked, "{" ITEM ",'context':{'direct':'true'}}", "{'direct':'true'}");
-    asked.call.client_side = true;
+    asked.call.sender = SENDER_CLIENT;
     assert_context(&asked, "{" ITEM "}", "{'ip':'192.0.2.1'}");
     assert_context(&asked, "{" ITEM ",'context':{'a':1}}", "{'a':1,'ip':'192.0.2.1'}");
     assert_context(&asked, "{" ITEM ",'context':{'ip':null}}", "{'ip':null,'ip':'192.0.2.1'}");
