@@ -1,6 +1,6 @@
 /* Definitions of other segments for a reference that is evaluated in place. The one idea: the compiler asks by key, and each key is read and parsed
- * once; a failure is kept and told at the end, so that the compiler need not know that there is a database. The newest definition counts, also one that is
- * still being built. */
+ * once; a failure is kept and told at the end, so that the compiler need not know that there is a database. What it lends lives as long as
+ * the others; it writes nothing. */
 #include "db/others.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ const struct segment *db_others_look_up(void *context, const char *key)
     for (size_t i = 0; i < others->known.n; i++)
         if (strcmp(others->known.at[i].key, key) == 0)
             return others->known.at[i].segment;
-    status = db_segment_definition(others->db, key, &rows);
+    status = db_segment_definition(others->db, key, others->serving, &rows);
     if (status == DB_OK && strcmp(db_text(&rows, 0, DEFINITION_KIND), "rule") == 0) {
         const char *text = db_text(&rows, 0, DEFINITION_TEXT);
 

@@ -14,6 +14,7 @@ struct db_others {
     struct db *db;
     VEC(struct db_other) known;
     enum db_status status; /* DB_OK unless a look-up failed */
+    bool serving;          /* the definitions that members are of, rather than the newest, which may still be building */
 };
 #define DB_OTHERS_INIT(connection)                                                                                                         \
     {                                                                                                                                      \
@@ -22,5 +23,5 @@ struct db_others {
 #define AUTO_DB_OTHERS CLEANUP(db_others_release)
 void db_others_release(struct db_others *others);
 
-/* For segment_others.look_up; the context is a struct db_others. Newest definitions. */
+/* For segment_others.look_up; the context is a struct db_others. */
 const struct segment *db_others_look_up(void *context, const char *key);

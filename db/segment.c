@@ -63,11 +63,11 @@ DB_STATEMENT(segment_dependents, "t",
              "   AND (v.state <> 'retired' OR v.version_id = s.serving_version_id)"
              "   AND jsonb_path_exists(v.definition::jsonb, '$.**.segment ? (@ == $key)', jsonb_build_object('key', $1)) ORDER BY s.key");
 DB_STATEMENT(segment_known, "T", "SELECT key FROM segment WHERE key = ANY ($1) AND deleted_at IS NULL");
-DB_STATEMENT(
-    segment_definition, "t",
-    "SELECT n.definition, n.timezone, s.kind FROM segment s"
-    " JOIN LATERAL (SELECT * FROM segment_version x WHERE x.segment_id = s.segment_id ORDER BY x.version DESC, x.version_id DESC LIMIT 1) n"
-    "   ON true WHERE s.key = $1 AND s.deleted_at IS NULL");
+DB_STATEMENT(segment_definition, "tb",
+             "SELECT n.definition, n.timezone, s.kind FROM segment s"
+             " JOIN LATERAL (SELECT * FROM segment_version x WHERE x.segment_id = s.segment_id"
+             "   ORDER BY $2 AND x.version_id = s.serving_version_id DESC NULLS LAST, x.version DESC, x.version_id DESC LIMIT 1) n"
+             "   ON true WHERE s.key = $1 AND s.deleted_at IS NULL");
 DB_STATEMENT(timezone_check, "t", "SELECT 1 FROM pg_timezone_names WHERE name = $1");
 DB_STATEMENT(pattern_check, "t", "SELECT '' ~ $1");
 
@@ -212,9 +212,13 @@ enum db_status db_segment_known(struct db *db, const char *const *keys, size_t n
     return db_run(db, &segment_known, &args, ret_rows);
 }
 
-enum db_status db_segment_definition(struct db *db, const char *key, struct db_rows *ret_rows)
+enum db_status db_segment_definition(struct db *db, const char *key, bool serving, struct db_rows *ret_rows)
 {
-    return run_key(db, &segment_definition, key, ret_rows);
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_text(&args, key);
+    db_arg_bool(&args, serving);
+    return db_run(db, &segment_definition, &args, ret_rows);
 }
 
 enum db_status db_timezone_check(struct db *db, const char *name)

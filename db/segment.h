@@ -81,9 +81,9 @@ enum db_status db_segment_edges(struct db *db, struct db_rows *ret_rows) MUST_CH
 enum db_status db_segment_dependents(struct db *db, const char *key, struct db_rows *ret_rows) MUST_CHECK;
 /* Those of `keys` that are segments (column key). */
 enum db_status db_segment_known(struct db *db, const char *const *keys, size_t n, struct db_rows *ret_rows) MUST_CHECK;
-/* Definition, timezone and kind of the newest version, for references that are evaluated afresh. */
+/* Definition, timezone and kind of the newest version, or of the serving one, if there is one: for references that are evaluated afresh. */
 enum { DEFINITION_TEXT, DEFINITION_TIMEZONE, DEFINITION_KIND };
-enum db_status db_segment_definition(struct db *db, const char *key, struct db_rows *ret_rows) MUST_CHECK;
+enum db_status db_segment_definition(struct db *db, const char *key, bool serving, struct db_rows *ret_rows) MUST_CHECK;
 
 /* --- Checks that only the database can make; outside any transaction --- */
 

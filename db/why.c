@@ -1,5 +1,5 @@
 /* Explaining a membership. The one idea: the tree that decides is compiled once more, to give every node's value for one profile at the worker's
- * watermark, so what is explained is what is stored. References to other segments are answered by their stored members, as the worker answers them.
+ * watermark, so what is explained is what is stored. Segments referred to are explained with it, by the definitions that their members are of.
  * It reads only. */
 #include "db/why.h"
 
@@ -36,15 +36,19 @@ enum db_status db_why_frame(struct db *db, const char *key, const struct id *raw
     return DB_OK;
 }
 
-enum db_status db_why_run(struct db *db, const struct segment *segment, const struct db_why_frame *frame, struct db_rows *ret_rows)
+enum db_status db_why_run(struct db *db, const struct segment *segment, const struct db_why_frame *frame, struct db_others *others,
+                          struct db_rows *ret_rows)
 {
+    const struct segment_others in_place = {db_others_look_up, others};
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_SQL struct sql sql = {.params = NULL};
     struct err err = ERR_INIT;
     enum db_status status;
 
-    if (!segment_compile(segment, HEAD_WHY, NULL, &sql, &err))
+    if (!segment_compile(segment, HEAD_WHY, &in_place, &sql, &err) && !segment_compile(segment, HEAD_WHY, NULL, &sql, &err))
         return DB_ERROR;
+    if (others->status != DB_OK)
+        return others->status;
     db_arg_instant(&args, frame->as_of_us);
     db_arg_instant(&args, frame->floor_us);
     db_arg_id(&args, &frame->profile_id);

@@ -72,15 +72,23 @@ static bool inline_segment(struct compiler *compiler, const struct segment *othe
     struct buf *out = compiler->out;
     size_t at = compiler->inlined.n;
 
-    *VEC_ADD(&compiler->inlined) = (struct inlined){.key = key, .number = number};
+    *VEC_ADD(&compiler->inlined) = (struct inlined){.key = key, .segment = other, .number = number};
     compiler->segment = other;
     compiler->out = &condition;
     compiler->depth++;
     if (!emit_condition(compiler, other->root))
         return false;
     compiler->depth--;
+    if (compiler->foresees) {
+        AUTO_BUF struct buf holds = condition;
+
+        condition = (struct buf)BUF_INIT(SQL_TEXT_MAX);
+        compiler->out = &condition;
+        if (!emit_foreseen(compiler, other->root, buf_text(&holds)))
+            return false;
+    }
     compiler->out = &compiler->laterals;
-    emit(compiler, " CROSS JOIN LATERAL (SELECT %s AS holds OFFSET 0) s%zu", buf_text(&condition), number);
+    emit(compiler, " CROSS JOIN LATERAL (SELECT %s%s OFFSET 0) s%zu", buf_text(&condition), compiler->foresees ? "" : " AS holds", number);
     compiler->out = out;
     compiler->segment = segment;
     compiler->inlined.at[at].done = true;
@@ -105,7 +113,11 @@ bool emit_reference(struct compiler *compiler, const struct node *node)
     number = inlined ? inlined->number : compiler->inlined.n + 1;
     if (!inlined && !inline_segment(compiler, other, node->key, number))
         return false;
-    emit(compiler, "s%zu.holds", number);
+    if (strcmp(compiler->now, "$1") == 0)
+        emit(compiler, "s%zu.holds", number);
+    else /* changed sides an odd number of times by then */
+        emit(compiler, "(s%zu.holds <> (SELECT count(*) %% 2 = 1 FROM unnest(s%zu.flips) AS f(t) WHERE f.t <= %s))", number, number,
+             compiler->now);
     return true;
 }
 
@@ -196,6 +208,7 @@ bool segment_compile(const struct segment *segment, enum segment_head head, cons
         .now = "$1",
         .laterals = BUF_INIT(SQL_TEXT_MAX),
         .others = others,
+        .foresees = head == HEAD_WHY,
         .err = err,
     };
     bool ok;

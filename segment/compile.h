@@ -13,6 +13,7 @@ enum {
 /* Another segment whose definition is evaluated in place: once for each profile, as s<number>.holds. */
 struct inlined {
     const char *key;
+    const struct segment *segment;
     size_t number;
     bool done; /* false: its own references are being compiled, so meeting it is a cycle */
 };
@@ -27,6 +28,7 @@ struct compiler {
     size_t n_aliases;
     size_t depth;                        /* of references */
     const struct segment_others *others; /* NULL: by membership */
+    bool foresees;                       /* HEAD_WHY: inlined segments also say when time will change them, s<number>.flips */
     struct err *err;
 };
 
@@ -91,7 +93,13 @@ bool emit_condition(struct compiler *compiler, const struct node *node) MUST_CHE
 /* How many parts of a some hold, or the points of a score. */
 bool emit_sum(struct compiler *compiler, const struct node *node) MUST_CHECK;
 void emit_consent_state(struct compiler *compiler, const struct node *node);
-/* compile_why.c: SELECT … for the profile $3, a row for each node: see segment_why.h. */
+/* compile_steps.c: how far the profile got in a sequence, as jsonb: WHY_STEPS of segment_why.h. */
+void emit_steps(struct compiler *compiler, const struct node *node);
+/* compile_why.c: an instant as the API writes it, as an expression. */
+void emit_iso(struct compiler *compiler, const char *instant);
+/* The SELECT of an inlined segment's lateral: holds (condition: at $1); flips: the instants at which time alone will change it, up to until, null: all. */
+bool emit_foreseen(struct compiler *compiler, const struct node *root, const char *condition) MUST_CHECK;
+/* SELECT … for the profile $3, a row for each node: see segment_why.h. */
 bool emit_why(struct compiler *compiler) MUST_CHECK;
 /* compile.c: what stands for a reference to another segment. */
 bool emit_reference(struct compiler *compiler, const struct node *node) MUST_CHECK;

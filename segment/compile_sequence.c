@@ -7,27 +7,7 @@
  * functions over the same order, so the whole costs one range of the index, a sort and a pass for each step, whatever matches. */
 #include <string.h>
 
-#include "segment/compile.h"
-
-enum { CHAIN_MAX = SEQUENCE_STEPS_MAX * SEQUENCE_TIMES_MAX, PATHS_MAX = SEQUENCE_STEPS_MAX };
-
-/* One link of the chain: an event step, or one of its repetitions. */
-struct link {
-    size_t step; /* its place in the sequence */
-    const struct step *of;
-    size_t absent; /* the absent step before it, or 0 */
-};
-
-struct chain {
-    const struct node *node;
-    struct link links[CHAIN_MAX];
-    size_t n;
-    size_t last_absent;          /* the absent step at the end, or 0 */
-    const char *same[PATHS_MAX]; /* texts of the paths that `same` asks for, distinct */
-    const struct path *paths[PATHS_MAX];
-    size_t n_same;
-    bool each_same; /* every link but the first, and every absent, has the one `same` path */
-};
+#include "segment/compile_chain.h"
 
 static void add_same(struct chain *chain, const struct path *path)
 {
@@ -47,7 +27,7 @@ static size_t same_index(const struct chain *chain, const struct step *step)
     return i;
 }
 
-static void make_chain(const struct node *node, struct chain *chain)
+void chain_make(const struct node *node, struct chain *chain)
 {
     size_t absent = 0;
 
@@ -198,8 +178,10 @@ static void emit_frame(struct compiler *compiler, const struct chain *chain, con
     emit(compiler, " ORDER BY ts%s, received_at%s, message_id%s ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)", order, order, order);
 }
 
-static bool has_absent_between(const struct chain *chain)
+static bool is_numbered(const struct chain *chain)
 {
+    if (chain->traced)
+        return true;
     for (size_t i = 0; i < chain->n; i++)
         if (chain->links[i].absent)
             return true;
@@ -207,13 +189,15 @@ static bool has_absent_between(const struct chain *chain)
 }
 
 /* rn: its place in the order; gone: the ts of the next event that the last absent forbids; t0: its ts where a chain can begin; s0: the same. */
-static void emit_first(struct compiler *compiler, const struct chain *chain)
+void emit_chain_events(struct compiler *compiler, const struct chain *chain)
 {
     emit(compiler, "SELECT *, CASE WHEN f THEN ts END AS t0");
     if (chain->node->span_us)
         emit(compiler, ", CASE WHEN f THEN ts END AS s0");
-    if (has_absent_between(chain))
+    if (is_numbered(chain))
         emit(compiler, ", row_number() OVER w AS rn");
+    if (chain->traced)
+        emit(compiler, ", CASE WHEN f THEN ARRAY[row_number() OVER w] END AS c0");
     if (chain->last_absent) {
         emit(compiler, ", min(ts) FILTER (WHERE m%zu) OVER ", chain->last_absent);
         emit_frame(compiler, chain, " DESC");
@@ -224,7 +208,7 @@ static void emit_first(struct compiler *compiler, const struct chain *chain)
     emit(compiler, ") g WHERE f");
     for (size_t i = chain->node->steps[0].times > 1 ? 0 : 1; i < chain->node->n_steps; i++)
         emit(compiler, " OR m%zu", i);
-    if (has_absent_between(chain)) {
+    if (is_numbered(chain)) {
         emit(compiler, " WINDOW w AS ");
         emit_frame(compiler, chain, "");
     }
@@ -246,10 +230,14 @@ static void emit_reached(struct compiler *compiler, const struct chain *chain, s
 }
 
 /* One layer for each link: t: its ts where a chain reaches it, s: the ts that this chain begins with. */
-static void emit_link(struct compiler *compiler, const struct chain *chain, size_t i)
+void emit_chain_links(struct compiler *compiler, const struct chain *chain, size_t i)
 {
+    if (i == 0 && chain->traced) {
+        emit(compiler, "SELECT * FROM q");
+        return;
+    }
     if (i == 0) {
-        emit_first(compiler, chain);
+        emit_chain_events(compiler, chain);
         return;
     }
     emit(compiler, "SELECT *, ");
@@ -260,8 +248,13 @@ static void emit_link(struct compiler *compiler, const struct chain *chain, size
         emit_reached(compiler, chain, i);
         emit(compiler, " THEN max(s%zu) OVER w END AS s%zu", i - 1, i);
     }
+    if (chain->traced) { /* of arrays the one that begins with the newest is the greatest */
+        emit(compiler, ", ");
+        emit_reached(compiler, chain, i);
+        emit(compiler, " THEN rn || max(c%zu) OVER w END AS c%zu", i - 1, i);
+    }
     emit(compiler, " FROM (");
-    emit_link(compiler, chain, i - 1);
+    emit_chain_links(compiler, chain, i - 1);
     emit(compiler, ") l WINDOW w AS ");
     emit_frame(compiler, chain, "");
 }
@@ -271,9 +264,9 @@ void emit_chains(struct compiler *compiler, const struct node *node)
     const struct step *last = &node->steps[node->n_steps - 1];
     struct chain chain;
 
-    make_chain(node, &chain);
+    chain_make(node, &chain);
     emit(compiler, " FROM (");
-    emit_link(compiler, &chain, chain.n - 1);
+    emit_chain_links(compiler, &chain, chain.n - 1);
     emit(compiler, ") c WHERE t%zu IS NOT NULL", chain.n - 1);
     if (node->span_us)
         emit(compiler, " AND ts <= s%zu + make_interval(secs => $%zu)", chain.n - 1, param_seconds(compiler, node->span_us));

@@ -1,13 +1,16 @@
-/* HEAD_WHY: one row for each node of the tree. The one idea: everything is the same tree compiled again: `holds` as it is, `measured` without its
- * comparators, and `changes` with a later instant in the place of T, tried at each instant at which time can move the profile, the earliest
- * first. Dear, and for one profile only. */
+/* HEAD_WHY: one row for each node of the tree, and of those of the segments that it refers to. The one idea: everything is the same tree compiled
+ * again: `holds` as it is, `measured` without its comparators, and `changes` with a later instant in the place of T, tried at each instant at which
+ * time can move the profile, the earliest first. A segment referred to is tried so once, and then known by the instants at which it changes
+ * sides, so that chains of references cost their sum and not their product. Dear, and for one profile only. */
 #include "segment/segment_why.h"
+
+#include <string.h>
 
 #include "segment/compile.h"
 
-enum { WHY_EVENTS_MAX = 5, WHY_INSTANTS_MAX = 1000, WHY_DAYS_MAX = 800 };
+enum { WHY_EVENTS_MAX = 5, WHY_INSTANTS_MAX = 1000, WHY_DAYS_MAX = 800, WHY_ROWS_MAX = 200 };
 
-static void emit_iso(struct compiler *compiler, const char *instant)
+void emit_iso(struct compiler *compiler, const char *instant)
 {
     emit(compiler, "to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')", instant);
 }
@@ -178,13 +181,24 @@ static void emit_trait_instants(struct compiler *compiler, const struct node *no
          buf_text(&values));
 }
 
+static const struct inlined *find_reference(const struct compiler *compiler, const struct node *node)
+{
+    for (size_t i = 0; node->kind == NODE_SEGMENT && compiler->others && i < compiler->inlined.n; i++)
+        if (strcmp(compiler->inlined.at[i].key, node->key) == 0)
+            return &compiler->inlined.at[i];
+    return NULL;
+}
+
 /* Every instant, null or past ones among them, at which time alone can change a node below this one. */
 static void emit_instants(struct compiler *compiler, const struct node *node)
 {
     const struct step *last = node->n_steps ? &node->steps[node->n_steps - 1] : NULL;
+    const struct inlined *reference = find_reference(compiler, node);
 
     for (size_t i = 0; i < node->n_parts; i++)
         emit_instants(compiler, node->parts[i]);
+    if (reference)
+        emit(compiler, " UNION ALL SELECT unnest(s%zu.flips)", reference->number);
     if (node->kind == NODE_EVENT)
         emit_window_instants(compiler, &node->window, &node->names);
     for (size_t i = 0; i < node->n_steps; i++)
@@ -205,15 +219,62 @@ static void emit_instants(struct compiler *compiler, const struct node *node)
     }
 }
 
+/* For each segment referred to below the node: before and behind its number. */
+static void emit_horizons(struct compiler *compiler, const struct node *node, const char *before, const char *behind)
+{
+    const struct inlined *reference = find_reference(compiler, node);
+
+    if (reference)
+        emit(compiler, "%ss%zu.until%s", before, reference->number, behind);
+    for (size_t i = 0; i < node->n_parts; i++)
+        emit_horizons(compiler, node->parts[i], before, behind);
+}
+
+/* SELECT … AS t: the instants to come at which time alone can change the node, each once, the earliest first, as far as those of the segments
+ * referred to are known. */
+static void emit_candidates(struct compiler *compiler, const struct node *node, int max)
+{
+    emit(compiler, "SELECT DISTINCT i.t FROM (SELECT NULL::timestamptz AS t");
+    emit_instants(compiler, node);
+    emit(compiler, ") i WHERE i.t > $1 AND i.t < least(timestamptz 'infinity'");
+    emit_horizons(compiler, node, ", ", "");
+    emit(compiler, ") ORDER BY i.t LIMIT %d", max);
+}
+
+static bool emit_condition_at(struct compiler *compiler, const struct node *node, const char *now)
+{
+    bool ok;
+
+    compiler->now = now;
+    ok = emit_condition(compiler, node);
+    compiler->now = "$1";
+    return ok;
+}
+
+bool emit_foreseen(struct compiler *compiler, const struct node *root, const char *condition)
+{
+    emit(compiler,
+         "h.holds, (SELECT array_agg(w.t ORDER BY w.t) FROM (SELECT l.t, l.holds, lag(l.holds, 1, h.holds) OVER (ORDER BY l.t) AS before"
+         " FROM (SELECT later.t, (");
+    if (!emit_condition_at(compiler, root, "later.t"))
+        return false;
+    emit(compiler,
+         ") AS holds FROM unnest(i.instants[1:%d]) AS later(t) OFFSET 0) l) w WHERE w.holds <> w.before) AS flips, least(i.instants[%d]",
+         WHY_INSTANTS_MAX, WHY_INSTANTS_MAX + 1);
+    emit_horizons(compiler, root, ", ", "");
+    emit(compiler, ") AS until FROM (SELECT %s AS holds OFFSET 0) h, LATERAL (SELECT array_agg(c.t) AS instants FROM (", condition);
+    emit_candidates(compiler, root, WHY_INSTANTS_MAX + 1);
+    emit(compiler, ") c OFFSET 0) i");
+    return true;
+}
+
 static bool emit_changes(struct compiler *compiler, const struct node *node)
 {
-    emit(compiler, "(SELECT later.t FROM (SELECT DISTINCT i.t FROM (SELECT NULL::timestamptz AS t");
-    emit_instants(compiler, node);
-    emit(compiler, ") i WHERE i.t > $1 ORDER BY i.t LIMIT %d) later WHERE (", WHY_INSTANTS_MAX);
-    compiler->now = "later.t";
-    if (!emit_condition(compiler, node))
+    emit(compiler, "(SELECT later.t FROM (");
+    emit_candidates(compiler, node, WHY_INSTANTS_MAX);
+    emit(compiler, ") later WHERE (");
+    if (!emit_condition_at(compiler, node, "later.t"))
         return false;
-    compiler->now = "$1";
     emit(compiler, ") <> (");
     if (!emit_condition(compiler, node))
         return false;
@@ -223,9 +284,18 @@ static bool emit_changes(struct compiler *compiler, const struct node *node)
 
 /* --- The rows --- */
 
-static bool emit_row(struct compiler *compiler, const struct node *node)
+static void emit_progress(struct compiler *compiler, const struct node *node)
 {
-    emit(compiler, "%s(%zu, ", node->number ? ", " : "", node->number);
+    if (node->kind == NODE_SEQUENCE)
+        emit_steps(compiler, node);
+    else
+        emit(compiler, "NULL::jsonb");
+}
+
+/* The rows of a tree, that of the segment with the number (0: the definition itself); key: an expression. */
+static bool emit_rows(struct compiler *compiler, const struct node *node, size_t number, const char *key)
+{
+    emit(compiler, "%s(%zu, %zu, ", number || node->number ? ", " : "", number, node->number);
     if (!emit_condition(compiler, node))
         return false;
     emit(compiler, ", ");
@@ -236,25 +306,51 @@ static bool emit_row(struct compiler *compiler, const struct node *node)
     emit(compiler, ", ");
     if (!emit_changes(compiler, node))
         return false;
-    emit(compiler, ")");
+    emit(compiler, ", ");
+    emit_progress(compiler, node);
+    emit(compiler, ", %s)", key);
     for (size_t i = 0; i < node->n_parts; i++)
-        if (!emit_row(compiler, node->parts[i]))
+        if (!emit_rows(compiler, node->parts[i], number, key))
             return false;
     return true;
 }
 
+/* Those of the segments that the definition refers to, by however many steps, as long as there is room. All are inlined by now. */
+static bool emit_reference_rows(struct compiler *compiler, size_t left)
+{
+    const struct segment *own = compiler->segment;
+    bool ok = true;
+
+    for (size_t i = 0; i < compiler->inlined.n && ok; i++) {
+        const struct segment *other = compiler->inlined.at[i].segment;
+        AUTO_BUF struct buf key = BUF_INIT(VALUE_SQL);
+
+        if (other->n_nodes > left)
+            continue;
+        left -= other->n_nodes;
+        buf_addf(&key, "$%zu", param_text(compiler, compiler->inlined.at[i].key));
+        compiler->segment = other;
+        ok = emit_rows(compiler, other->root, compiler->inlined.at[i].number, buf_text(&key));
+    }
+    compiler->segment = own;
+    return ok;
+}
+
 bool emit_why(struct compiler *compiler)
 {
+    const struct segment *segment = compiler->segment;
     AUTO_BUF struct buf rows = BUF_INIT(SQL_TEXT_MAX);
     struct buf *out = compiler->out;
 
     compiler->out = &rows;
-    if (!emit_row(compiler, compiler->segment->root))
+    if (!emit_rows(compiler, segment->root, 0, "NULL::text"))
+        return false;
+    if (!emit_reference_rows(compiler, WHY_ROWS_MAX > segment->n_nodes ? WHY_ROWS_MAX - segment->n_nodes : 0))
         return false;
     compiler->out = out;
     emit(compiler,
-         "SELECT n.node, n.holds, n.measured, n.events, n.changes FROM profile p%s CROSS JOIN LATERAL (VALUES %s)"
-         " AS n(node, holds, measured, events, changes) WHERE p.profile_id = $3 ORDER BY n.node",
+         "SELECT n.node, n.holds, n.measured, n.events, n.changes, n.steps, n.key FROM profile p%s CROSS JOIN LATERAL (VALUES %s)"
+         " AS n(number, node, holds, measured, events, changes, steps, key) WHERE p.profile_id = $3 ORDER BY n.number, n.node",
          buf_text(&compiler->laterals), buf_text(&rows));
     if (buf_ok(&rows))
         return true;
@@ -297,7 +393,8 @@ static const char *kind_name(enum node_kind kind)
 
 static void list_node(struct segment_node *nodes, const struct node *node, size_t parent)
 {
-    nodes[node->number] = (struct segment_node){.kind = kind_name(node->kind), .pointer = node->pointer, .parent = parent};
+    nodes[node->number] = (struct segment_node){
+        .kind = kind_name(node->kind), .pointer = node->pointer, .parent = parent, .key = node->kind == NODE_SEGMENT ? node->key : NULL};
     for (size_t i = 0; i < node->n_parts; i++)
         list_node(nodes, node->parts[i], node->number);
 }

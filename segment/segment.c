@@ -89,6 +89,11 @@ const char *segment_timezone(const struct segment *segment)
     return segment->timezone;
 }
 
+const char *segment_text(const struct segment *segment)
+{
+    return segment->text;
+}
+
 const struct segment_depends *segment_depends(const struct segment *segment)
 {
     return &segment->depends;

@@ -70,6 +70,8 @@ struct segment_depends {
 
 const struct segment_depends *segment_depends(const struct segment *segment);
 const char *segment_timezone(const struct segment *segment);
+/* The definition as it was given. */
+const char *segment_text(const struct segment *segment);
 
 /* The patterns of `matches`, each with its pointer, for the database to try. */
 struct segment_pattern {
