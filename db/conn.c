@@ -14,6 +14,7 @@
 
 enum { WAIT_DEFAULT_MS = 60 * 1000, SQLSTATE_SIZE = 6, MESSAGE_SIZE = 512 };
 #define CONNECT_TIMEOUT_S "5"
+#define CHECK_CLIENT      "'2s'" /* so often the server looks whether we are still there: a statement whose connection was dropped ends */
 
 struct db {
     struct db_config config;
@@ -21,6 +22,7 @@ struct db {
     enum db_status failed; /* DB_OK, or how the current pipeline failed */
     char sqlstate[SQLSTATE_SIZE];
     char message[MESSAGE_SIZE];
+    bool refused; /* the last attempt to connect: by the server, for good */
 };
 
 extern const struct db_statement *const __start_db_statements[] __attribute__((weak));
@@ -76,6 +78,11 @@ int db_socket(const struct db *db)
     return db->conn ? PQsocket(db->conn) : -1;
 }
 
+bool db_refused(const struct db *db)
+{
+    return db->refused;
+}
+
 static void note(struct db *db, const char *sqlstate, const char *message)
 {
     (void)snprintf(db->sqlstate, sizeof db->sqlstate, "%s", sqlstate ? sqlstate : "");
@@ -120,10 +127,11 @@ static enum db_status failure(struct db *db, const PGresult *result)
     return status;
 }
 
-/* Waits until the socket is readable (or writable), at most timeout_ms; false past it. */
+/* Waits until the socket is readable (or writable); false past the deadline, or when the gate is broken. */
 static bool wait_socket(struct db *db, short events, int64_t deadline_us)
 {
-    struct pollfd fd = {.fd = PQsocket(db->conn), .events = events};
+    const struct db_gate *gate = db->config.gate;
+    struct pollfd fds[2] = {{.fd = PQsocket(db->conn), .events = events}, {.fd = gate ? db_gate_fd(gate) : -1, .events = POLLIN}};
     int64_t left_ms;
     int n;
 
@@ -131,9 +139,20 @@ static bool wait_socket(struct db *db, short events, int64_t deadline_us)
         left_ms = (deadline_us - clock_mono_us()) / US_PER_MS;
         if (left_ms < 0)
             return false;
-        n = poll(&fd, 1, (int)left_ms + 1);
+        n = poll(fds, ARRAY_LEN(fds), (int)left_ms + 1);
     } while (n < 0 && errno == EINTR);
-    return n > 0;
+    return n > 0 && !fds[1].revents;
+}
+
+static bool is_shut(const struct db *db)
+{
+    return db->config.gate && !db_gate_is_open(db->config.gate);
+}
+
+/* After wait_socket was false. */
+static enum db_status lost_waiting(struct db *db)
+{
+    return lost(db, is_shut(db) ? "stopping" : "no answer in time");
 }
 
 static int64_t deadline(const struct db *db)
@@ -149,7 +168,7 @@ static bool flush(struct db *db)
 
     while ((left = PQflush(db->conn)) > 0) {
         if (!wait_socket(db, POLLIN | POLLOUT, until))
-            return lost(db, "no answer in time"), false;
+            return lost_waiting(db), false;
         if (!PQconsumeInput(db->conn))
             return lost(db, NULL), false;
     }
@@ -166,7 +185,7 @@ static PGresult *next_result(struct db *db, bool *ret_lost)
     *ret_lost = false;
     while (PQisBusy(db->conn)) {
         if (!wait_socket(db, POLLIN, until)) {
-            lost(db, "no answer in time");
+            lost_waiting(db);
             *ret_lost = true;
             return NULL;
         }
@@ -430,6 +449,7 @@ static enum db_status set_session(struct db *db)
     buf_addf(&sql,
              "SET TimeZone = 'UTC'; SET synchronous_commit = on; SET client_min_messages = warning; SET standard_conforming_strings = on;"
              "SET DateStyle = 'ISO'; SET bytea_output = 'hex'; SET jit = off; SET default_transaction_isolation = 'read committed';"
+             "SET client_connection_check_interval = " CHECK_CLIENT ";"
              "SET statement_timeout = %u;",
              db->config.statement_timeout_ms);
     if (db->config.worker)
@@ -510,6 +530,19 @@ enum db_status db_measure_clock(struct db *db)
     return status;
 }
 
+/* What the server says to those whom it will not let in whatever they wait for. libpq gives no SQLSTATE here; a server that speaks another language is waited
+ * for, which is only slower. */
+static bool says_refused(const char *message)
+{
+    static const char *const words[] = {"authentication failed", "no pg_hba.conf entry", "role \"", "database \""};
+    const char *fatal = strstr(message, "FATAL: ");
+
+    for (size_t i = 0; fatal && i < ARRAY_LEN(words); i++)
+        if (strstr(fatal, words[i]))
+            return true;
+    return strstr(message, "no password supplied") != NULL;
+}
+
 static enum db_status open_socket(struct db *db)
 {
     AUTO_BUF struct buf name = BUF_INIT(64);
@@ -519,7 +552,10 @@ static enum db_status open_socket(struct db *db)
 
     buf_addf(&name, "cohortd %s", db->config.role);
     values[2] = buf_text(&name);
+    if (is_shut(db))
+        return DB_RETRY;
     db->conn = PQconnectdbParams(keys, values, 1);
+    db->refused = PQstatus(db->conn) != CONNECTION_OK && says_refused(PQerrorMessage(db->conn));
     if (PQstatus(db->conn) != CONNECTION_OK) {
         note(db, "", PQerrorMessage(db->conn));
         log_warn("cannot connect to the database", LOG_FIELD("role", LOG_TEXT(db->config.role)), LOG_FIELD("why", LOG_TEXT(db->message)), );
@@ -548,6 +584,20 @@ enum db_status db_connect(struct db *db)
         }
     }
     return DB_OK;
+}
+
+/* An idle connection has nothing to read but notices, notifications, and its end: what a server that went said last, then the end of the stream. */
+bool db_is_alive(struct db *db)
+{
+    while (db->conn) {
+        struct pollfd fd = {.fd = PQsocket(db->conn), .events = POLLIN};
+
+        if (poll(&fd, 1, 0) <= 0)
+            return true;
+        if (!PQconsumeInput(db->conn))
+            lost(db, NULL);
+    }
+    return false;
 }
 
 /* --- NOTIFY --- */

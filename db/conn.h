@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "db/gate.h"
 #include "server/base/attr.h"
 #include "server/base/buf.h"
 #include "server/base/clock.h"
@@ -52,6 +53,7 @@ struct db_config {
     bool worker;                   /* plan_cache_mode = force_generic_plan, lock and idle-in-transaction timeouts (design) */
     bool keyed;                    /* for statements that look rows up by arrays of keys: plans made once, no sequential scans */
     bool bare;                     /* no statements prepared: for migrations */
+    const struct db_gate *gate;    /* NULL: always open; borrowed, outlives the connection */
     struct db_clock *clock;        /* if given: the offset of the database's clock is measured at each connect */
 };
 
@@ -61,6 +63,10 @@ void db_free(struct db *db);
 /* Connects and prepares unless connected. DB_OK, DB_RETRY (not reachable, starting up …) or DB_ERROR (refused: wrong password, not UTF8, wrong SQL); logged. */
 enum db_status db_connect(struct db *db) MUST_CHECK;
 bool db_is_connected(const struct db *db);
+/* Was the last db_connect (DB_RETRY) turned away for a reason that waiting alone does not cure: password, role, database, pg_hba.conf? */
+bool db_refused(const struct db *db);
+/* Is an idle connection still one, as far as the kernel knows? One that the server has ended is dropped. */
+bool db_is_alive(struct db *db);
 /* Drops the connection at once, whatever it is doing. */
 void db_disconnect(struct db *db);
 /* SQLSTATE of the last failed call, "" when it had none (connection lost); and PostgreSQL's primary message, for the log only. Lives until the next call. */

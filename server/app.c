@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "db/gate.h"
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 #include "server/command.h"
@@ -24,6 +25,9 @@ struct app {
     const struct config *config;
     const char *url;
     struct db_clock clock;
+    struct db_gate *reads; /* of the query threads: broken when their requests are answered */
+    struct db_gate *work;  /* of all others */
+    _Atomic(const char *) waits;
     struct keys *keys;
     struct query_pool *pool;
     struct worker *worker;
@@ -77,6 +81,8 @@ static const char *port_not_ready(struct app *app)
 {
     if (atomic_load(&app->stopping))
         return "stopping\n";
+    if (!db_gate_is_open(app->work))
+        return atomic_load(&app->waits);
     return notify_is_up(app->notify) ? NULL : "the database cannot be reached\n";
 }
 
@@ -132,13 +138,16 @@ static void start_threads(struct app *app)
 {
     const struct config *config = app->config;
     struct query_pool_config pool = {.url = app->url,
+                                     .gate = app->reads,
                                      .clock = &app->clock,
                                      .quick_threads = (unsigned)config->quick_threads,
                                      .long_threads = (unsigned)config->long_threads,
                                      .queue_max = (size_t)config->query_queue,
                                      .parked_max = PARKED_MAX};
-    struct worker_config worker = {.url = app->url, .clock = &app->clock, .changed = worker_changed, .context = app, .audit_ms = AUDIT_MS};
+    struct worker_config worker = {
+        .url = app->url, .gate = app->work, .clock = &app->clock, .changed = worker_changed, .context = app, .audit_ms = AUDIT_MS};
     struct writer_config writer = {.url = app->url,
+                                   .gate = app->work,
                                    .clock = &app->clock,
                                    .threads = (unsigned)config->writers,
                                    .waiting = {.messages = WRITER_WAITING_MESSAGES, .bytes = (size_t)config->queue_max},
@@ -146,8 +155,13 @@ static void start_threads(struct app *app)
                                    .stored = writer_stored,
                                    .wake_worker = wake_worker,
                                    .context = app};
-    struct notify_config notify = {
-        .url = app->url, .keys = app->keys, .clock = &app->clock, .on_touched = wake_worker, .on_change = feed_moved, .context = app};
+    struct notify_config notify = {.url = app->url,
+                                   .gate = app->work,
+                                   .keys = app->keys,
+                                   .clock = &app->clock,
+                                   .on_touched = wake_worker,
+                                   .on_change = feed_moved,
+                                   .context = app};
 
     app->pool = query_pool_start(&pool);
     app->worker = worker_start(&worker);
@@ -209,6 +223,9 @@ struct app *app_start(const struct config *config, const char *url)
 
     app->config = config;
     app->url = url;
+    app->reads = db_gate_new();
+    app->work = db_gate_new();
+    app_waits(app, "the database has not answered yet\n");
     app->keys = keys_new();
     start_threads(app);
     app->api = make_api(app);
@@ -216,6 +233,17 @@ struct app *app_start(const struct config *config, const char *url)
         return app;
     app_stop(app);
     return NULL;
+}
+
+void app_waits(struct app *app, const char *why)
+{
+    atomic_store(&app->waits, why);
+}
+
+void app_open(struct app *app)
+{
+    db_gate_open(app->reads);
+    db_gate_open(app->work);
 }
 
 unsigned app_port(const struct app *app)
@@ -233,11 +261,15 @@ void app_stop(struct app *app)
         http_stop(app->http, (unsigned)app->config->drain_s * 1000);
     if (app->operate)
         http_stop(app->operate, 0);
+    if (!db_gate_is_open(app->work)) /* never opened: they wait at it */
+        db_gate_break(app->work);
     notify_stop(app->notify);
     writer_stop(app->writer, WRITER_DRAIN_MS);
     worker_stop(app->worker);
     query_pool_stop(app->pool);
     api_free(app->api);
     keys_free(app->keys);
+    db_gate_free(app->work);
+    db_gate_free(app->reads);
     free(app);
 }

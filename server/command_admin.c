@@ -21,6 +21,7 @@ static int with_database(const struct config *config, int (*fn)(const struct con
 {
     struct database *database = database_open(config);
     struct db_config how = {.role = "admin"};
+    struct database_wait wait = {.seconds = config->wait_s};
     struct db *db;
     int status = 1;
 
@@ -28,7 +29,7 @@ static int with_database(const struct config *config, int (*fn)(const struct con
         return 1;
     how.url = database_url(database);
     db = db_new(&how);
-    if (database_prepare(database) == PREPARED && db_connect(db) == DB_OK)
+    if (database_prepare(database, &wait) == PREPARED && db_connect(db) == DB_OK)
         status = fn ? fn(config, db) : 0;
     db_free(db);
     database_close(database);

@@ -240,6 +240,7 @@ static bool run(const struct config *config, const char *url)
 int command_import(const struct config *config)
 {
     struct database *database;
+    struct database_wait wait = {.seconds = config->wait_s};
     bool done = false;
 
     if (!config->n_args) {
@@ -249,7 +250,7 @@ int command_import(const struct config *config)
     database = database_open(config);
     if (!database)
         return 1;
-    if (database_prepare(database) == PREPARED)
+    if (database_prepare(database, &wait) == PREPARED)
         done = run(config, database_url(database));
     database_close(database);
     return done ? 0 : 1;

@@ -1,5 +1,5 @@
-/* cohortd serve. The one idea: open the database, bring its schema up to date, start everything, wait for a signal, stop everything; a signal that comes while
- * the database is still waited for ends the program as well. On the very first start it makes a source and two keys, and prints a line that works, because nobody
+/* cohortd serve. The one idea: open the database, start everything, bring the schema up to date and let the threads in, wait for a signal, stop everything; while the
+ * database is waited for it listens and says so, and a signal ends the program as well. On the very first start it makes a source and two keys, and prints a line that works, because nobody
  * can send an event without a key. */
 #include <stdio.h>
 #include <string.h>
@@ -79,23 +79,30 @@ static int run(const struct config *config, const char *url, const struct app *a
     return 0;
 }
 
+static void say_waiting(void *context, bool refused)
+{
+    app_waits(context, refused ? "the database refuses the connection\n" : "the database cannot be reached\n");
+}
+
 static int serve(const struct config *config, const struct database *database)
 {
-    struct app *app;
-    int status;
+    struct app *app = app_start(config, database_url(database));
+    struct database_wait wait = {.waiting = say_waiting, .context = app};
+    int status = 1;
 
-    switch (database_prepare(database)) {
-    case PREPARE_STOPPED:
-        return 0;
-    case PREPARE_FAILED:
-        return 1;
-    case PREPARED:
-        break;
-    }
-    app = app_start(config, database_url(database));
     if (!app)
         return 1;
-    status = run(config, database_url(database), app);
+    switch (database_prepare(database, &wait)) {
+    case PREPARE_STOPPED:
+        status = 0;
+        break;
+    case PREPARE_FAILED:
+        break;
+    case PREPARED:
+        app_open(app);
+        status = run(config, database_url(database), app);
+        break;
+    }
     app_stop(app);
     log_info("stopped", );
     return status;

@@ -62,6 +62,7 @@ static const struct setting settings[] = {
      NUMBER(query_queue, 1, 100000)},
     {"drain", "COHORTD_DRAIN", "20", "SECONDS", "how long requests may take to end when the program is asked to stop", FOR_SERVE,
      NUMBER(drain_s, 0, 600)},
+    {"wait", "COHORTD_WAIT", "30", "SECONDS", "how long to wait for a database that cannot be reached", FOR_ONCE, NUMBER(wait_s, 1, 86400)},
     {"role", "COHORTD_ROLE", "", "ROLE", "of the new key: write, read or admin", FOR_KEYS, TEXT(role)},
     {"source", "COHORTD_SOURCE", "", "NAME", "the source a write key or an import belongs to; made when missing; \"default\" if not given",
      FOR_KEYS | FOR_IMPORT, TEXT(source)},

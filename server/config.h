@@ -19,6 +19,7 @@ enum {
     FOR_DEMO = 1 << 6,
     FOR_HEALTH = 1 << 7,
     FOR_DATABASE = FOR_SERVE | FOR_MIGRATE | FOR_KEYS | FOR_IMPORT | FOR_EXPORT | FOR_VERIFY,
+    FOR_ONCE = FOR_DATABASE & ~FOR_SERVE,
     FOR_ALL = FOR_DATABASE | FOR_DEMO | FOR_HEALTH
 };
 
@@ -47,6 +48,7 @@ struct config {
     int64_t long_threads;
     int64_t query_queue;
     int64_t drain_s;
+    int64_t wait_s;
     const char *role;
     const char *source;
     const char *format;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 #include "server/base/log.h"
 #include "server/embedded.h"
 
-enum { RETRY_MS = 1000 };
+enum { RETRY_MS = 100, RETRY_MAX_MS = 2000 };
 
 struct database {
     char *url;
@@ -75,10 +76,29 @@ void database_close(struct database *database)
     free(database);
 }
 
-enum prepared database_prepare(const struct database *database)
+/* One attempt. DB_RETRY: not reached, *ret_refused says how. */
+static enum db_status attempt(const struct database *database, const struct database_wait *wait, bool last)
 {
-    for (;;) {
-        switch (db_migrate(database->url)) {
+    struct db_config config = {.url = database->url, .role = "start", .bare = true};
+    struct db *db = db_new(&config);
+    enum db_status status = db_connect(db);
+
+    if (status == DB_RETRY && wait->waiting)
+        wait->waiting(wait->context, db_refused(db));
+    if (status == DB_RETRY && wait->seconds && (last || db_refused(db))) {
+        fprintf(stderr, "cohortd: the database %s: %s\n", db_refused(db) ? "refuses the connection" : "cannot be reached", db_message(db));
+        status = DB_ERROR;
+    }
+    db_free(db);
+    return status == DB_OK ? db_migrate(database->url) : status;
+}
+
+enum prepared database_prepare(const struct database *database, const struct database_wait *wait)
+{
+    int64_t give_up_us = clock_mono_us() + wait->seconds * US_PER_S;
+
+    for (int pause_ms = RETRY_MS;; pause_ms = pause_ms * 2 < RETRY_MAX_MS ? pause_ms * 2 : RETRY_MAX_MS) {
+        switch (attempt(database, wait, clock_mono_us() + pause_ms * US_PER_MS > give_up_us)) {
         case DB_OK:
         case DB_NONE:
             return PREPARED;
@@ -88,7 +108,7 @@ enum prepared database_prepare(const struct database *database)
             break;
         }
         log_info("waiting for the database", );
-        if (wait_for_signal(RETRY_MS))
+        if (wait_for_signal(pause_ms))
             return PREPARE_STOPPED;
     }
 }

@@ -12,9 +12,15 @@ const char *database_url(const struct database *database);
 void database_close(struct database *database);
 
 enum prepared { PREPARED, PREPARE_STOPPED, PREPARE_FAILED };
-/* Waits until the database can be reached, with a log line now and then, and brings its schema up to date. PREPARE_STOPPED: SIGTERM or SIGINT (which must be
- * blocked) came meanwhile; PREPARE_FAILED (logged): it cannot be used. */
-enum prepared database_prepare(const struct database *database) MUST_CHECK;
+/* Waits until the database can be reached, asking again at growing intervals, and brings its schema up to date. PREPARE_STOPPED: SIGTERM or SIGINT (which must be
+ * blocked) came meanwhile; PREPARE_FAILED: it cannot be used (logged). */
+struct database_wait {
+    int64_t
+        seconds; /* after so long, and at once when the server refuses (password, role, database), PREPARE_FAILED with a sentence on stderr; 0: never */
+    void (*waiting)(void *context, bool refused); /* called after each attempt in vain; NULL: none */
+    void *context;
+};
+enum prepared database_prepare(const struct database *database, const struct database_wait *wait) MUST_CHECK;
 
 /* Waits for SIGTERM or SIGINT, which must be blocked, at most timeout_ms (-1: for ever). True: one came. */
 bool wait_for_signal(int timeout_ms);

@@ -18,7 +18,7 @@
 enum { POLL_MS = 1000, CHANNEL_MAX = 64 };
 #define CLOCK_US     (60 * US_PER_S)
 #define UP_US        (3 * US_PER_S)
-#define RECONNECT_MS 500
+#define RECONNECT_MS 250
 
 struct notify {
     struct notify_config config;
@@ -93,6 +93,7 @@ static bool connected(struct notify *notify)
         return true;
     if (db_connect(notify->db) != DB_OK || listen_to(notify->db) != DB_OK) {
         db_disconnect(notify->db);
+        atomic_store(&notify->answered_us, -UP_US); /* not up, and no need to wait until that shows */
         return false;
     }
     notify->polled_us = 0;
@@ -104,6 +105,7 @@ static void *run_thread(void *context)
     struct notify *notify = context;
     char channel[CHANNEL_MAX];
 
+    db_gate_await(notify->config.gate);
     while (!atomic_load(&notify->stopping)) {
         enum db_status status = DB_OK;
 
@@ -124,8 +126,12 @@ static void *run_thread(void *context)
 struct notify *notify_start(const struct notify_config *config)
 {
     struct notify *notify = mem_zalloc(sizeof *notify);
-    struct db_config db = {
-        .url = config->url, .role = "notify", .statement_timeout_ms = 5000, .wait_timeout_ms = 5000, .clock = config->clock};
+    struct db_config db = {.url = config->url,
+                           .role = "notify",
+                           .statement_timeout_ms = 5000,
+                           .wait_timeout_ms = 5000,
+                           .gate = config->gate,
+                           .clock = config->clock};
 
     notify->config = *config;
     notify->db = db_new(&db);

@@ -7,7 +7,8 @@
 struct notify;
 
 struct notify_config {
-    const char *url; /* borrowed */
+    const char *url;      /* borrowed */
+    struct db_gate *gate; /* borrowed; NULL: none */
     struct keys *keys;
     struct db_clock *clock;
     void (*on_touched)(void *context); /* there is something for the worker */

@@ -116,11 +116,11 @@ static struct work *take(struct query_pool *pool, enum lane lane)
 /* The thread's connection, or NULL when there is none to be had now. */
 static struct db *reach(struct query_thread *thread)
 {
-    char channel[8];
+    const struct db_gate *gate = thread->pool->config.gate;
 
-    if (db_is_connected(thread->db) && db_wait_notify(thread->db, -1, 0, channel, sizeof channel) != DB_RETRY)
+    if (db_is_alive(thread->db))
         return thread->db;
-    if (clock_mono_us() < thread->next_connect_us)
+    if (clock_mono_us() < thread->next_connect_us || (gate && !db_gate_is_open(gate)))
         return NULL;
     if (db_connect(thread->db) == DB_OK)
         return thread->db;
@@ -145,6 +145,7 @@ static void start_thread(struct query_thread *thread, struct query_pool *pool, e
                                .role = lane == LANE_QUICK ? "query" : "export",
                                .statement_timeout_ms = lane == LANE_QUICK ? QUICK_STATEMENT_MS : LONG_STATEMENT_MS,
                                .wait_timeout_ms = lane == LANE_QUICK ? 2 * QUICK_STATEMENT_MS : LONG_STATEMENT_MS + QUICK_STATEMENT_MS,
+                               .gate = pool->config.gate,
                                .clock = pool->config.clock};
 
     thread->pool = pool;
@@ -184,6 +185,8 @@ void query_pool_stop(struct query_pool *pool)
     for (size_t i = 0; i < LANES; i++)
         pthread_cond_broadcast(&pool->queues[i].more);
     pthread_mutex_unlock(&pool->mtx);
+    if (pool->config.gate)
+        db_gate_break(pool->config.gate);
     for (size_t i = 0; i < pool->n_threads; i++) {
         pthread_join(pool->threads[i].thread, NULL);
         db_free(pool->threads[i].db);

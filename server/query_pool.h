@@ -3,12 +3,14 @@
 
 #include <stddef.h>
 
+#include "db/gate.h"
 #include "server/base/ports.h"
 
 struct query_pool;
 
 struct query_pool_config {
-    const char *url; /* borrowed */
+    const char *url;      /* borrowed */
+    struct db_gate *gate; /* borrowed; NULL: none */
     struct db_clock *clock;
     unsigned quick_threads;
     unsigned long_threads;
@@ -17,7 +19,8 @@ struct query_pool_config {
 };
 
 struct query_pool *query_pool_start(const struct query_pool_config *config);
-/* Runs what is queued, then ends the threads. Nothing may be handed in any more; what is parked must have been released. */
+/* Breaks the gate, so that no statement is waited for; runs what is queued, without a database; ends the threads. Nothing may be handed in any more; what is parked
+ * must have been released. */
 void query_pool_stop(struct query_pool *pool);
 
 /* Any thread; see server/base/ports.h. */

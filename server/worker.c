@@ -38,6 +38,8 @@ enum {
     PRUNE_ROWS = 10000
 };
 
+#define STOP_US (5 * US_PER_S)
+
 struct worker {
     struct worker_config config;
     pthread_t thread;
@@ -466,6 +468,7 @@ static void *run(void *context)
 {
     struct worker *worker = context;
 
+    db_gate_await(worker->config.gate);
     while (!atomic_load(&worker->stop)) {
         enum db_status status = run_once(worker);
 
@@ -487,8 +490,12 @@ static void *run(void *context)
 struct worker *worker_start(const struct worker_config *config)
 {
     struct worker *worker = mem_zalloc(sizeof *worker);
-    struct db_config db = {
-        .url = config->url, .role = "worker", .wait_timeout_ms = WAIT_TIMEOUT_MS, .worker = true, .clock = config->clock};
+    struct db_config db = {.url = config->url,
+                           .role = "worker",
+                           .wait_timeout_ms = WAIT_TIMEOUT_MS,
+                           .worker = true,
+                           .gate = config->gate,
+                           .clock = config->clock};
 
     worker->config = *config;
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -509,7 +516,7 @@ void worker_stop(struct worker *worker)
         return;
     atomic_store(&worker->stop, true);
     worker_wake(worker);
-    pthread_join(worker->thread, NULL);
+    db_gate_join(worker->config.gate, worker->thread, clock_mono_us() + STOP_US);
     roster_release(&worker->roster, worker->db);
     db_free(worker->db);
     close(worker->wake_fd);

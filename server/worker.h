@@ -11,6 +11,7 @@ struct worker;
 
 struct worker_config {
     const char *url;        /* of the database; borrowed */
+    struct db_gate *gate;   /* borrowed; NULL: none */
     struct db_clock *clock; /* measured at each connect; may be NULL */
     /* Both are called on the worker's thread, after a commit, and must not block; either may be NULL. */
     void (*changed)(void *context, int64_t max_seq); /* the feed has grown up to there: for long polls */
@@ -23,7 +24,7 @@ struct worker_config {
 struct worker *worker_start(const struct worker_config *config);
 /* Says that there may be something to do: after a commit of the writers, after a segment was saved. Any thread, from any state; cheap. */
 void worker_wake(struct worker *worker);
-/* Gives the lead back, joins the thread and frees. */
+/* Gives the lead back, joins the thread and frees. What still runs in the database after 5 s is broken off: the next leader does it again. */
 void worker_stop(struct worker *worker);
 
 /* Counters since the start, for /metrics. */

@@ -24,6 +24,8 @@ enum {
     BACKOFF_LAST_MS = 2000
 };
 
+#define LATE_US US_PER_S /* past the drain, for the transaction that runs */
+
 const unsigned writer_bucket_ms[WRITER_BUCKETS - 1] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000};
 
 struct writer {
@@ -198,10 +200,15 @@ static void *run(void *context)
 {
     static const struct queue_limits most = {.messages = BATCH_MESSAGES, .bytes = BATCH_BYTES};
     struct writer *writer = context;
-    struct db_config config = {
-        .url = writer->config.url, .role = "writer", .keyed = true, .wait_timeout_ms = WAIT_TIMEOUT_MS, .clock = writer->config.clock};
+    struct db_config config = {.url = writer->config.url,
+                               .role = "writer",
+                               .keyed = true,
+                               .wait_timeout_ms = WAIT_TIMEOUT_MS,
+                               .gate = writer->config.gate,
+                               .clock = writer->config.clock};
     struct hand hand = {.writer = writer, .db = db_new(&config), .names = name_cache_new()};
 
+    db_gate_await(writer->config.gate);
     (void)reach(&hand); /* before the first request waits for it */
     while (!queue_is_done(writer->queue)) {
         struct ingest_job *job = queue_take(writer->queue, &most, hand.to_notify ? NOTIFY_EVERY_MS : IDLE_MS);
@@ -256,7 +263,7 @@ void writer_stop(struct writer *writer, unsigned drain_ms)
     pthread_mutex_unlock(&writer->mutex);
     queue_close(writer->queue);
     for (unsigned i = 0; i < writer->config.threads; i++)
-        (void)pthread_join(writer->threads[i], NULL);
+        db_gate_join(writer->config.gate, writer->threads[i], writer->stop_us + LATE_US);
     queue_free(writer->queue);
     (void)pthread_mutex_destroy(&writer->mutex);
     (void)pthread_cond_destroy(&writer->stopping);

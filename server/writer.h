@@ -1,6 +1,7 @@
 /* The writers: threads that take what waits in the queue and store it, many requests in one commit. */
 #pragma once
 
+#include "db/gate.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ extern const unsigned writer_bucket_ms[WRITER_BUCKETS - 1];
 
 struct writer_config {
     const char *url;             /* the database's; borrowed, outlives the writer */
+    struct db_gate *gate;        /* of its connections; borrowed; NULL: none */
     struct db_clock *clock;      /* as above; its offset is measured at each connect. May be NULL */
     unsigned threads;            /* 1 to WRITER_THREADS_MAX */
     struct queue_limits waiting; /* how much may wait before requests are turned away; 0: the defaults below */
@@ -38,7 +40,8 @@ struct writer *writer_start(const struct writer_config *config) MUST_CHECK;
 /* Takes the job in: `stored` (or its `done`) is called for it once, sooner or later. False at once when too much waits or the writer
  * stops: the job stays the caller's. */
 bool writer_submit(struct writer *writer, struct ingest_job *job) MUST_CHECK;
-/* Takes no more in, stores what waits for at most drain_ms, gives up the rest, ends the threads and frees. */
+/* Takes no more in, stores what waits for at most drain_ms, gives up the rest, ends the threads and frees. A thread that still waits for the database a
+ * second later has its gate broken. */
 void writer_stop(struct writer *writer, unsigned drain_ms);
 
 struct writer_stats {
