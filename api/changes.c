@@ -9,6 +9,7 @@
 #include "api/consent.h"
 #include "api/handlers.h"
 #include "api/page.h"
+#include "api/person.h"
 #include "db/segment.h"
 #include "server/base/alloc.h"
 
@@ -58,8 +59,7 @@ void change_put(struct json_out *out, const struct feed_row *row)
     json_open(out, '{');
     json_add_int(out, "seq", row->seq);
     json_add_text(out, "segment", row->segment);
-    json_add_text(out, "user_id", row->user_id);
-    json_add_text(out, "anonymous_id", row->user_id ? NULL : row->anonymous_id);
+    person_put(out, &row->who);
     json_add_text(out, "op", row->op);
     json_add_instant(out, "at", row->at_us);
     json_add_text(out, "cause", row->cause);

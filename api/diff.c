@@ -7,6 +7,7 @@
 #include "api/body.h"
 #include "api/definition.h"
 #include "api/handlers.h"
+#include "api/person.h"
 #include "db/diff.h"
 #include "db/segment.h"
 #include "server/base/alloc.h"
@@ -27,14 +28,13 @@ static void people_release(struct people *people)
     buf_release(&people->leave);
 }
 
-static void put_person(void *context, bool enters, const char *user_id, const char *anonymous_id)
+static void put_person(void *context, bool enters, const struct who *who)
 {
     struct people *people = context;
     struct json_out *out = enters ? &people->enter_out : &people->leave_out;
 
     json_open(out, '{');
-    json_add_text(out, "user_id", user_id);
-    json_add_text(out, "anonymous_id", user_id ? NULL : anonymous_id);
+    person_put(out, who);
     json_close(out, '}');
 }
 

@@ -4,5 +4,5 @@
 #include "api/call.h"
 #include "db/profile.h"
 
-/* Writes the first n events as an array; with_person: with user_id and anonymous_id. */
+/* Writes the first n events as an array; with_person: with who did it. */
 void event_put_all(struct json_out *out, const struct db_rows *rows, size_t n, bool with_person);

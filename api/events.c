@@ -7,6 +7,7 @@
 #include "api/event_json.h"
 #include "api/handlers.h"
 #include "api/page.h"
+#include "api/person.h"
 #include "db/catalogue.h"
 #include "db/reject.h"
 
@@ -14,10 +15,8 @@ static void put_event(struct json_out *out, const struct event_row *row, bool wi
 {
     json_open(out, '{');
     json_add_text(out, "event", row->name);
-    if (with_person) {
-        json_add_text(out, "user_id", row->user_id);
-        json_add_text(out, "anonymous_id", row->anonymous_id);
-    }
+    if (with_person)
+        person_put(out, &row->who);
     json_add_instant(out, "ts", row->place.ts_us);
     json_add_instant(out, "received_at", row->place.received_us);
     json_add_text(out, "source", row->source);

@@ -74,10 +74,10 @@ static enum handled look(struct call *c, struct list_outcome *ret_outcome, bool 
 
 /* --- One member --- */
 
-static enum db_status put_one(struct call *c, enum list_mode mode, const struct person *person, bool user)
+static enum db_status put_one(struct call *c, enum list_mode mode, const struct person_named *named)
 {
-    struct list_edit edit = {.key = call_param(c, 0), .mode = mode, .people = &person->raw, .n = 1};
-    enum db_status status = mode == LIST_ADD ? db_list_people(c->db, person, 1, user) : DB_OK;
+    struct list_edit edit = {.key = call_param(c, 0), .mode = mode, .people = &named->person.raw, .n = 1};
+    enum db_status status = mode == LIST_ADD ? db_list_people(c->db, &named->person, 1, named->kind) : DB_OK;
     int64_t op_id;
 
     if (status == DB_OK)
@@ -90,17 +90,16 @@ static enum db_status put_one(struct call *c, enum list_mode mode, const struct 
 /* False: answered. */
 static bool begin_one(struct call *c, enum list_mode mode)
 {
-    struct person person;
+    struct person_named named;
     enum db_status status;
-    bool user;
 
     if (!is_list(c))
         return false;
-    if (!person_name(call_param(c, 1), &person, &user)) {
+    if (!person_name(call_param(c, 1), &named)) {
         (void)(mode == LIST_ADD ? answer_problem(c, PROBLEM_BAD_ID, NULL) : answer_status(c, DB_NONE));
         return false;
     }
-    status = put_one(c, mode, &person, user);
+    status = put_one(c, mode, &named);
     if (status != DB_OK)
         (void)answer_status(c, status);
     return status == DB_OK;
@@ -193,11 +192,20 @@ static void put_errors(struct buf *text, const struct upload *upload)
     json_close(&out, ']');
 }
 
+static size_t count_people(const struct upload *upload)
+{
+    size_t n = 0;
+
+    for (size_t kind = 0; kind < PERSON_KINDS; kind++)
+        n += upload->people[kind].n;
+    return n;
+}
+
 /* Would the upload empty the list, or part of it, by mistake? False: answered. */
 static bool is_safe(struct call *c, const struct plan *plan, const struct upload *upload)
 {
     AUTO_BUF struct buf errors = BUF_INIT(ANSWER_MAX);
-    bool none = upload->users.n + upload->anonymous.n == 0;
+    bool none = count_people(upload) == 0;
 
     if (plan->mode != LIST_REPLACE || !upload->rejected || (plan->partial && !none))
         return true;
@@ -209,28 +217,25 @@ static bool is_safe(struct call *c, const struct plan *plan, const struct upload
 
 static struct id *raw_ids(const struct upload *upload)
 {
-    size_t n = upload->users.n;
-    struct id *ids = mem_grow(NULL, n + upload->anonymous.n + 1, sizeof *ids);
+    struct id *ids = mem_grow(NULL, count_people(upload) + 1, sizeof *ids);
+    size_t n = 0;
 
-    for (size_t i = 0; i < n; i++)
-        ids[i] = upload->users.at[i].raw;
-    for (size_t i = 0; i < upload->anonymous.n; i++)
-        ids[n + i] = upload->anonymous.at[i].raw;
+    for (size_t kind = 0; kind < PERSON_KINDS; kind++)
+        for (size_t i = 0; i < upload->people[kind].n; i++)
+            ids[n++] = upload->people[kind].at[i].raw;
     return ids;
 }
 
 static enum db_status put_upload(struct call *c, enum list_mode mode, const struct upload *upload)
 {
     AUTO_FREE struct id *ids = raw_ids(upload);
-    struct list_edit edit = {.key = call_param(c, 0), .mode = mode, .people = ids, .n = upload->users.n + upload->anonymous.n};
+    struct list_edit edit = {.key = call_param(c, 0), .mode = mode, .people = ids, .n = count_people(upload)};
     enum db_status status = DB_OK;
     struct pending *pending;
     int64_t op_id;
 
-    if (mode != LIST_REMOVE)
-        status = db_list_people(c->db, upload->users.at, upload->users.n, true);
-    if (status == DB_OK && mode != LIST_REMOVE)
-        status = db_list_people(c->db, upload->anonymous.at, upload->anonymous.n, false);
+    for (enum person_kind kind = PERSON_USER; mode != LIST_REMOVE && kind < PERSON_KINDS && status == DB_OK; kind++)
+        status = db_list_people(c->db, upload->people[kind].at, upload->people[kind].n, kind);
     if (status == DB_OK)
         status = db_list_put(c->db, &edit, &op_id);
     if (status != DB_OK)

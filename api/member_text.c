@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "api/person.h"
 #include "server/base/alloc.h"
 #include "server/base/instant.h"
 #include "server/base/json_scan.h"
@@ -14,8 +15,7 @@ enum { BATCH = 500, PIECE = 64 << 10, TEXT_MAX = 256 << 20 };
 void member_put(struct json_out *out, const struct member_row *row)
 {
     json_open(out, '{');
-    json_add_text(out, "user_id", row->user_id);
-    json_add_text(out, "anonymous_id", row->anonymous_id);
+    person_put(out, &row->who);
     json_add_instant(out, "entered_at", row->entered_us);
     if (row->traits)
         json_add_raw(out, "traits", row->traits);
@@ -57,10 +57,11 @@ static void put_csv_row(struct buf *text, const struct member_export *export, co
 
     if (row->entered_us != INSTANT_NONE)
         instant_print(row->entered_us, entered);
-    put_field(text, row->user_id);
+    put_field(text, row->who.user_id);
     buf_add_char(text, ',');
-    put_field(text, row->anonymous_id);
-    buf_addf(text, ",%s", entered);
+    put_field(text, row->who.anonymous_id);
+    buf_addf(text, ",%s,", entered);
+    put_field(text, row->who.email);
     for (size_t i = 0; i < export->n_traits; i++) {
         buf_add_char(text, ',');
         put_trait(text, json_get(traits, export->traits[i]));
@@ -70,7 +71,7 @@ static void put_csv_row(struct buf *text, const struct member_export *export, co
 
 static void put_csv_head(struct buf *text, const struct member_export *export)
 {
-    buf_add_text(text, "user_id,anonymous_id,entered_at");
+    buf_add_text(text, "user_id,anonymous_id,entered_at,email");
     for (size_t i = 0; i < export->n_traits; i++) {
         buf_add_char(text, ',');
         put_field(text, export->traits[i]);

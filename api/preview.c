@@ -8,6 +8,7 @@
 #include "api/body.h"
 #include "api/definition.h"
 #include "api/handlers.h"
+#include "api/person.h"
 #include "db/preview.h"
 #include "server/base/alloc.h"
 
@@ -63,13 +64,12 @@ static bool read_wish(struct json body, struct wish *wish, struct err *err)
     return !err->code && (budget.type == JSON_T_NONE || body_int(budget, "/budget_ms", &budget_range, &wish->budget_ms, err));
 }
 
-static void put_sampled(void *context, const char *user_id, const char *anonymous_id)
+static void put_sampled(void *context, const struct who *who)
 {
     struct json_out *out = context;
 
     json_open(out, '{');
-    json_add_text(out, "user_id", user_id);
-    json_add_text(out, "anonymous_id", user_id ? NULL : anonymous_id);
+    person_put(out, who);
     json_close(out, '}');
 }
 

@@ -32,12 +32,9 @@ static bool find_profile(struct call *c, struct db_rows *rows)
     return false;
 }
 
-static void put_ids(struct json_out *out, const struct profile_row *profile)
+static void put_ids(struct json_out *out, const char *member, struct db_array ids)
 {
-    struct db_array ids = db_array(profile->rows, 0, PROFILE_ANONYMOUS);
-
-    json_add_text(out, "user_id", profile->user_id);
-    json_key(out, "anonymous_ids");
+    json_key(out, member);
     json_open(out, '[');
     while (ids.left) {
         size_t len;
@@ -77,7 +74,9 @@ enum handled api_profile_read(struct call *c)
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
     json_open(&out, '{');
-    put_ids(&out, &profile);
+    json_add_text(&out, "user_id", profile.user_id);
+    put_ids(&out, "anonymous_ids", db_array(&rows, 0, PROFILE_ANONYMOUS));
+    put_ids(&out, "emails", db_array(&rows, 0, PROFILE_EMAILS));
     json_add_raw(&out, "traits", profile.traits);
     consent_put(&out, &consent);
     json_add_instant(&out, "first_seen", profile.first_seen_us);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/person.h"
 #include "db/segment.h"
 #include "db/verify.h"
 
@@ -22,8 +23,7 @@ static void put_difference(void *context, const struct db_verify_row *row)
     if (told->n++ >= TOLD_MAX)
         return;
     json_open(out, '{');
-    json_add_text(out, "user_id", row->user_id);
-    json_add_text(out, "anonymous_id", row->user_id ? NULL : row->anonymous_id);
+    person_put(out, &row->who);
     json_add_bool(out, "should_be", row->should_be);
     json_add_bool(out, "is", row->is);
     json_close(out, '}');

@@ -154,8 +154,7 @@ static enum handled answer_why(struct call *c, const struct db_why_frame *frame,
     why->out = &out;
     json_open(&out, '{');
     json_add_text(&out, "segment", call_param(c, 0));
-    json_add_text(&out, "user_id", frame->user_id);
-    json_add_text(&out, "anonymous_id", frame->anonymous_id);
+    person_put(&out, &frame->who);
     json_add_bool(&out, "member", frame->member);
     json_add_instant(&out, "as_of", frame->as_of_us);
     json_key(&out, "tree");

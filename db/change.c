@@ -6,10 +6,10 @@
 #include <string.h>
 
 DB_STATEMENT(
-    change_write, "ITUTTTTz",
-    "WITH told AS (INSERT INTO change (segment_id, segment_key, profile_id, user_id, anonymous_id, op, cause, at) "
-    "SELECT s, k, p, u, a, o, c, $8 FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])"
-    " WITH ORDINALITY AS d(s, k, p, u, a, o, c, i) ORDER BY i RETURNING seq) SELECT max(seq) FROM told");
+    change_write, "ITUTTTTTz",
+    "WITH told AS (INSERT INTO change (segment_id, segment_key, profile_id, user_id, anonymous_id, email, op, cause, at) "
+    "SELECT s, k, p, u, a, e, o, c, $9 FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])"
+    " WITH ORDINALITY AS d(s, k, p, u, a, e, o, c, i) ORDER BY i RETURNING seq) SELECT max(seq) FROM told");
 /* The newest stays however old it is: in a quiet feed it is where readers are, and their place must not expire while they miss nothing. */
 DB_STATEMENT(change_prune, "zl",
              "DELETE FROM change WHERE ctid = ANY (ARRAY(SELECT ctid FROM change WHERE at < $1"
@@ -47,11 +47,15 @@ void db_change_send(struct db *db, const struct db_change *changes, size_t n, in
     db_array_end(&args);
     db_array_begin(&args, 'T');
     for (size_t i = 0; i < n; i++)
-        array_text(&args, changes[i].user_id);
+        array_text(&args, changes[i].who.user_id);
     db_array_end(&args);
     db_array_begin(&args, 'T');
     for (size_t i = 0; i < n; i++)
-        array_text(&args, changes[i].anonymous_id);
+        array_text(&args, changes[i].who.anonymous_id);
+    db_array_end(&args);
+    db_array_begin(&args, 'T');
+    for (size_t i = 0; i < n; i++)
+        array_text(&args, changes[i].who.email);
     db_array_end(&args);
     db_array_begin(&args, 'T');
     for (size_t i = 0; i < n; i++)

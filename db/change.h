@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "db/conn.h"
+#include "db/who.h"
 
 /* Why a membership changed; of several reasons the first counts. */
 enum change_cause { CAUSE_ERASE, CAUSE_MERGE, CAUSE_LIST, CAUSE_EVENT, CAUSE_TRAIT, CAUSE_SEGMENT, CAUSE_TIME };
@@ -13,10 +13,9 @@ const char *change_cause_text(enum change_cause cause);
 
 struct db_change {
     int32_t segment_id;
-    const char *key; /* of the segment; this and the ids borrowed until sent */
+    const char *key; /* of the segment; this and the names borrowed until sent */
     struct id profile;
-    const char *user_id;
-    const char *anonymous_id;
+    struct who who;
     bool enter;
     enum change_cause cause;
 };

@@ -30,9 +30,10 @@ static void count_rows(struct run *run, const struct db_rows *rows)
     for (size_t i = 0; i < db_rows_count(rows); i++) {
         bool enters = db_bool(rows, i, CHANGED_IS);
         int64_t *count = enters ? &run->found.enter : &run->found.leave;
+        struct who who = db_who(rows, i, CHANGED_WHO);
 
         if ((*count)++ < (int64_t)run->diff->sample)
-            run->diff->differs(run->diff->context, enters, db_text(rows, i, CHANGED_USER), db_text(rows, i, CHANGED_ANONYMOUS));
+            run->diff->differs(run->diff->context, enters, &who);
     }
 }
 

@@ -1,15 +1,15 @@
 /* What a changed definition would do to the members of a segment. */
 #pragma once
 
-#include "db/conn.h"
+#include "db/who.h"
 #include "segment/segment.h"
 #include "server/base/err.h"
 
 struct db_diff {
-    const char *key;               /* of the segment */
-    const struct segment *segment; /* the changed definition, checked: api/definition.h */
-    size_t sample;                 /* people to tell of, of each kind */
-    void (*differs)(void *context, bool enters, const char *user_id, const char *anonymous_id); /* for each of those */
+    const char *key;                                                    /* of the segment */
+    const struct segment *segment;                                      /* the changed definition, checked: api/definition.h */
+    size_t sample;                                                      /* people to tell of, of each kind */
+    void (*differs)(void *context, bool enters, const struct who *who); /* for each of those */
     void *context;
 };
 

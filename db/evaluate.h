@@ -51,7 +51,7 @@ void db_query_send(struct db *db, const struct db_query *query, struct db_args *
 enum db_status db_query_run(struct db *db, const struct db_query *query, struct db_args *runner, struct db_rows *ret_rows) MUST_CHECK;
 
 /* Columns of HEAD_CHANGED and HEAD_DIFF. */
-enum { CHANGED_PROFILE, CHANGED_IS, CHANGED_WAS, CHANGED_ENTERED, CHANGED_USER, CHANGED_ANONYMOUS };
+enum { CHANGED_PROFILE, CHANGED_IS, CHANGED_WAS, CHANGED_ENTERED, CHANGED_WHO /* three columns: db/who.h */ };
 
 struct db_build {
     struct sql *sql; /* HEAD_RANGE's; parameters are added to it */

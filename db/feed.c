@@ -5,7 +5,7 @@
 
 #include "db/consent.h"
 
-#define FEED_COLUMNS "SELECT seq, segment_key, user_id, anonymous_id, op, at, cause FROM change "
+#define FEED_COLUMNS "SELECT seq, segment_key, user_id, anonymous_id, email, op, at, cause FROM change "
 /* An exit is told of everybody: who had learnt of the enter must learn of it, too. */
 #define FEED_REACHABLE                                                                                                                     \
     "AND (cardinality($3) = 0 OR op <> 'enter' OR EXISTS (SELECT FROM profile p WHERE p.profile_id = change.profile_id"                    \
@@ -64,11 +64,10 @@ struct feed_row db_feed_row(const struct db_rows *rows, size_t i)
 {
     return (struct feed_row){.seq = db_int(rows, i, 0),
                              .segment = db_text(rows, i, 1),
-                             .user_id = db_text(rows, i, 2),
-                             .anonymous_id = db_text(rows, i, 3),
-                             .op = db_text(rows, i, 4),
-                             .at_us = db_instant(rows, i, 5),
-                             .cause = db_text(rows, i, 6)};
+                             .who = db_who(rows, i, 2),
+                             .op = db_text(rows, i, 5),
+                             .at_us = db_instant(rows, i, 6),
+                             .cause = db_text(rows, i, 7)};
 }
 
 enum db_status db_feed_last(struct db *db, int64_t *ret_seq)

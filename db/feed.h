@@ -1,7 +1,7 @@
 /* The feed of changes, as readers see it. What the worker writes is in db/change.h. */
 #pragma once
 
-#include "db/conn.h"
+#include "db/who.h"
 
 enum { FEED_KEEP_DAYS = 30 }; /* what the feed keeps at least; the worker prunes what is older */
 
@@ -16,8 +16,7 @@ struct feed_query {
 struct feed_row {
     int64_t seq;
     const char *segment;
-    const char *user_id;
-    const char *anonymous_id;
+    struct who who;
     const char *op;
     int64_t at_us;
     const char *cause;

@@ -14,13 +14,14 @@ enum { PEOPLE_PIECE = 1000, LOCKS = 256 };
 DB_STATEMENT(list_lock, "I",
              "SELECT pg_advisory_xact_lock_shared(" DB_LOCK_CLASS_IDENTITY ", number) FROM unnest($1::integer[]) AS l (number)");
 /* Under shared locks others may make the same rows, in the same order, and no one else may change them. */
-DB_STATEMENT(list_people, "UTb",
+DB_STATEMENT(list_people, "UTt",
              "WITH new AS (SELECT raw_id, external_id FROM unnest($1::uuid[], $2::text[]) AS n (raw_id, external_id)"
              " WHERE NOT EXISTS (SELECT FROM identity i WHERE i.raw_id = n.raw_id) ORDER BY raw_id),"
              " named AS (INSERT INTO identity (raw_id, kind, external_id, profile_id)"
-             " SELECT raw_id, CASE WHEN $3 THEN 'user' ELSE 'anonymous' END, external_id, raw_id FROM new ON CONFLICT DO NOTHING),"
-             " made AS (INSERT INTO profile (profile_id, user_id, anonymous_id)"
-             " SELECT raw_id, CASE WHEN $3 THEN external_id END, CASE WHEN NOT $3 THEN external_id END FROM new"
+             " SELECT raw_id, $3, external_id, raw_id FROM new ON CONFLICT DO NOTHING),"
+             " made AS (INSERT INTO profile (profile_id, user_id, anonymous_id, email)"
+             " SELECT raw_id, CASE $3 WHEN 'user' THEN external_id END, CASE $3 WHEN 'anonymous' THEN external_id END,"
+             " CASE $3 WHEN 'email' THEN external_id END FROM new"
              " ON CONFLICT DO NOTHING RETURNING profile_id)"
              " INSERT INTO touched (max_ts, created) SELECT '-infinity', array_agg(profile_id) FROM made HAVING count(*) > 0");
 DB_STATEMENT(list_put, "ttU",
@@ -37,10 +38,11 @@ DB_STATEMENT(list_resolve, "l",
              " count(*) FILTER (WHERE p.profile_id IS NULL) FROM list_op o CROSS JOIN LATERAL unnest(o.people) AS r (raw_id)"
              " LEFT JOIN identity i ON i.raw_id = r.raw_id LEFT JOIN profile p ON p.profile_id = i.profile_id WHERE o.op_id = $1");
 /* OFFSET 0: looked up one by one. A join would read all members of the list for each piece. */
-DB_STATEMENT(list_ask, "iUb",
-             "SELECT p.profile_id, p.user_id, p.anonymous_id FROM unnest($2::uuid[]) AS d (profile_id) JOIN profile p USING (profile_id)"
-             " WHERE EXISTS (SELECT FROM membership m WHERE m.version_id = $1 AND m.profile_id = d.profile_id OFFSET 0) = $3"
-             " ORDER BY p.profile_id");
+DB_STATEMENT(
+    list_ask, "iUb",
+    "SELECT p.profile_id, p.user_id, p.anonymous_id, p.email FROM unnest($2::uuid[]) AS d (profile_id) JOIN profile p USING (profile_id)"
+    " WHERE EXISTS (SELECT FROM membership m WHERE m.version_id = $1 AND m.profile_id = d.profile_id OFFSET 0) = $3"
+    " ORDER BY p.profile_id");
 DB_STATEMENT(list_members, "iul",
              "SELECT profile_id FROM membership WHERE version_id = $1 AND profile_id > $2 ORDER BY profile_id LIMIT $3");
 DB_STATEMENT(list_done, "llll",
@@ -52,7 +54,7 @@ DB_STATEMENT(list_inherit, "IUZ",
              " FROM unnest($1::integer[], $2::uuid[], $3::timestamptz[]) AS d (version_id, profile_id, entered_at)"
              " JOIN segment s ON s.serving_version_id = d.version_id AND s.kind = 'list' JOIN profile p ON p.profile_id = d.profile_id"
              " GROUP BY 1, 2 ORDER BY 1, 2 ON CONFLICT DO NOTHING RETURNING version_id, profile_id)"
-             " SELECT h.version_id, h.profile_id, p.user_id, p.anonymous_id, s.segment_id, s.key FROM heir h"
+             " SELECT h.version_id, h.profile_id, p.user_id, p.anonymous_id, p.email, s.segment_id, s.key FROM heir h"
              " JOIN profile p USING (profile_id) JOIN segment s ON s.serving_version_id = h.version_id ORDER BY 1, 2");
 
 /* --- For the API --- */
@@ -68,7 +70,7 @@ static void put_locks(const struct person *people, size_t n, struct db_args *arg
 
 /* One transaction in one round trip: the second statement has a snapshot of its own, taken after the locks. Its plan must not be one for
  * the many people of the tables, but for the few that are asked for. */
-static enum db_status make_people(struct db *db, const struct person *people, size_t n, bool users)
+static enum db_status make_people(struct db *db, const struct person *people, size_t n, enum person_kind kind)
 {
     AUTO_DB_ARGS struct db_args locks = DB_ARGS_INIT, args = DB_ARGS_INIT;
     enum db_status status;
@@ -82,7 +84,7 @@ static enum db_status make_people(struct db *db, const struct person *people, si
     for (size_t i = 0; i < n; i++)
         db_array_text(&args, people[i].external.at, people[i].external.len);
     db_array_end(&args);
-    db_arg_bool(&args, users);
+    db_arg_text(&args, person_kind_text(kind));
     db_send_sql(db, "BEGIN", NULL);
     db_send_sql(db, "SET LOCAL plan_cache_mode = force_generic_plan", NULL);
     db_send_sql(db, "SET LOCAL enable_seqscan = off", NULL);
@@ -96,12 +98,12 @@ static enum db_status make_people(struct db *db, const struct person *people, si
     return status;
 }
 
-enum db_status db_list_people(struct db *db, const struct person *people, size_t n, bool users)
+enum db_status db_list_people(struct db *db, const struct person *people, size_t n, enum person_kind kind)
 {
     enum db_status status = DB_OK;
 
     for (size_t i = 0; i < n && status == DB_OK; i += PEOPLE_PIECE)
-        status = make_people(db, people + i, n - i < PEOPLE_PIECE ? n - i : PEOPLE_PIECE, users);
+        status = make_people(db, people + i, n - i < PEOPLE_PIECE ? n - i : PEOPLE_PIECE, kind);
     return status;
 }
 

@@ -14,9 +14,9 @@ enum list_mode { LIST_ADD, LIST_REMOVE, LIST_REPLACE };
 
 /* --- For the API; outside any transaction --- */
 
-/* Has each of these people (users, or anonymous ids) exist, in small transactions under the locks of ingest: an uploaded list may name
+/* Has each of these people (all ids of one kind) exist, in small transactions under the locks of ingest: an uploaded list may name
  * people who have not been seen yet. people in order of raw id. */
-enum db_status db_list_people(struct db *db, const struct person *people, size_t n, bool users) MUST_CHECK;
+enum db_status db_list_people(struct db *db, const struct person *people, size_t n, enum person_kind kind) MUST_CHECK;
 
 /* Queues an edit and wakes the worker. DB_NONE: there is no list of that key. */
 struct list_edit {
@@ -53,7 +53,7 @@ struct list_op db_list_op(const struct db_rows *rows, size_t i);
  * 0, 1)). */
 enum db_status db_list_resolve(struct db *db, int64_t op_id, struct db_rows *ret_rows) MUST_CHECK;
 /* Those of the profiles that are members, or that are not, in order of id. DB_NONE: none. Rows: */
-enum { LISTED_PROFILE, LISTED_USER, LISTED_ANONYMOUS };
+enum { LISTED_PROFILE, LISTED_WHO /* three columns: db/who.h */ };
 struct list_ask {
     int32_t version_id;
     const struct id *profiles;
@@ -70,5 +70,5 @@ enum db_status db_list_done(struct db *db, int64_t op_id, const struct list_outc
 enum db_status db_list_drop(struct db *db, int64_t op_id) MUST_CHECK;
 
 /* Makes members of those profiles (survivors of merges) for those versions that are lists. Rows: who has become one: */
-enum { INHERITED_VERSION, INHERITED_PROFILE, INHERITED_USER, INHERITED_ANONYMOUS, INHERITED_SEGMENT, INHERITED_KEY };
+enum { INHERITED_VERSION, INHERITED_PROFILE, INHERITED_WHO /* three columns */, INHERITED_SEGMENT = INHERITED_WHO + 3, INHERITED_KEY };
 enum db_status db_list_inherit(struct db *db, const struct db_member *members, size_t n, struct db_rows *ret_rows) MUST_CHECK;

@@ -9,7 +9,7 @@
 #include "db/segment.h"
 
 DB_STATEMENT(member_page, "tuiTT",
-             "SELECT m.profile_id, p.user_id, CASE WHEN p.user_id IS NULL THEN p.anonymous_id END, m.entered_at,"
+             "SELECT m.profile_id, p.user_id, p.anonymous_id, p.email, m.entered_at,"
              " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, p.traits -> k) FROM unnest($4) k) END"
              " FROM membership m JOIN profile p USING (profile_id)"
              " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
@@ -21,14 +21,16 @@ DB_STATEMENT(member_page, "tuiTT",
     " told AS (SELECT profile_id, (array_agg(op ORDER BY seq) FILTER (WHERE at > $6))[1] AS op,"                                           \
     "   (array_agg(user_id ORDER BY seq) FILTER (WHERE at > $6))[1] AS user_id,"                                                           \
     "   (array_agg(anonymous_id ORDER BY seq) FILTER (WHERE at > $6))[1] AS anonymous_id,"                                                 \
+    "   (array_agg(email ORDER BY seq) FILTER (WHERE at > $6))[1] AS email,"                                                               \
     "   max(at) FILTER (WHERE at <= $6 AND op = 'enter') AS entered_at"                                                                    \
     "   FROM change WHERE segment_id = (SELECT segment_id FROM s) AND profile_id > $2 GROUP BY profile_id HAVING max(at) > $6),"           \
     " now AS (SELECT profile_id, entered_at FROM membership WHERE version_id = (SELECT serving_version_id FROM s) AND profile_id > $2)"    \
-    " SELECT profile_id, x.user_id, CASE WHEN x.user_id IS NULL THEN x.anonymous_id END, x.entered_at,"                                    \
+    " SELECT profile_id, x.user_id, x.anonymous_id, x.email, x.entered_at,"                                                                \
     " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, coalesce(p.traits, '{}') -> k) FROM unnest($4) k) END"                \
     " FROM now m FULL JOIN told t USING (profile_id) LEFT JOIN profile p USING (profile_id)"                                               \
     " CROSS JOIN LATERAL (SELECT CASE WHEN t.op IS NULL THEN p.user_id ELSE t.user_id END AS user_id,"                                     \
     "   CASE WHEN t.op IS NULL THEN p.anonymous_id ELSE t.anonymous_id END AS anonymous_id,"                                               \
+    "   CASE WHEN t.op IS NULL THEN p.email ELSE t.email END AS email,"                                                                    \
     "   CASE WHEN t.op IS NULL THEN m.entered_at ELSE t.entered_at END AS entered_at) x"                                                   \
     " WHERE CASE WHEN t.op IS NULL THEN p.profile_id IS NOT NULL ELSE t.op = 'exit' END"                                                   \
     " AND (cardinality($5) = 0 OR p.profile_id IS NOT NULL AND " CONSENT_REACHABLE("p.profile_id", "p.traits",                             \
@@ -42,7 +44,7 @@ DB_STATEMENT(
     "   WHERE c.segment_id = s.segment_id AND c.at > $2)"
     " FROM segment s LEFT JOIN segment_version v ON v.version_id = s.serving_version_id WHERE s.key = $1 AND s.deleted_at IS NULL");
 DB_STATEMENT(member_read, "tu",
-             "SELECT m.profile_id, p.user_id, CASE WHEN p.user_id IS NULL THEN p.anonymous_id END, m.entered_at, NULL::jsonb,"
+             "SELECT m.profile_id, p.user_id, p.anonymous_id, p.email, m.entered_at, NULL::jsonb,"
              " nullif(w.as_of, '-infinity')"
              " FROM segment s JOIN identity i ON i.raw_id = $2 JOIN profile p USING (profile_id)"
              " JOIN membership m ON m.version_id = s.serving_version_id AND m.profile_id = p.profile_id CROSS JOIN worker w"
@@ -128,11 +130,8 @@ enum db_status db_member_count_at(struct db *db, const char *key, int64_t at_us,
 
 struct member_row db_member_row(const struct db_rows *rows, size_t i)
 {
-    return (struct member_row){.profile_id = db_id(rows, i, 0),
-                               .user_id = db_text(rows, i, 1),
-                               .anonymous_id = db_text(rows, i, 2),
-                               .entered_us = db_instant(rows, i, 3),
-                               .traits = db_text(rows, i, 4)};
+    return (struct member_row){
+        .profile_id = db_id(rows, i, 0), .who = db_who(rows, i, 1), .entered_us = db_instant(rows, i, 4), .traits = db_text(rows, i, 5)};
 }
 
 enum db_status db_member_read(struct db *db, const char *key, const struct id *raw, struct db_rows *ret_rows, int64_t *ret_as_of)
@@ -144,6 +143,6 @@ enum db_status db_member_read(struct db *db, const char *key, const struct id *r
     db_arg_id(&args, raw);
     status = db_run(db, &member_read, &args, ret_rows);
     if (status == DB_OK)
-        *ret_as_of = db_instant(ret_rows, 0, 5);
+        *ret_as_of = db_instant(ret_rows, 0, 6);
     return status;
 }

@@ -1,7 +1,7 @@
 /* Members of segments, as they are read. */
 #pragma once
 
-#include "db/conn.h"
+#include "db/who.h"
 
 struct member_query {
     const char *key; /* of the segment */
@@ -16,10 +16,9 @@ struct member_query {
 
 struct member_row {
     struct id profile_id;
-    const char *user_id;
-    const char *anonymous_id; /* given where there is no user_id */
-    int64_t entered_us;       /* INSTANT_NONE: before the feed's memory */
-    const char *traits;       /* JSON, or NULL when none were asked for */
+    struct who who;
+    int64_t entered_us; /* INSTANT_NONE: before the feed's memory */
+    const char *traits; /* JSON, or NULL when none were asked for */
 };
 
 /* The segment (as db_segment_read) and members of its serving version by profile id, of one snapshot. DB_NONE: no such segment. */

@@ -15,7 +15,8 @@ DB_STATEMENT(membership_earlier, "IUZ",
 DB_STATEMENT(membership_gone, "U",
              "DELETE FROM membership m USING unnest($1::uuid[]) AS g(p) LEFT JOIN identity i ON i.raw_id = g.p WHERE m.profile_id = g.p "
              "RETURNING m.version_id, m.profile_id, m.entered_at, CASE WHEN i.kind = 'user' THEN i.external_id END,"
-             " CASE WHEN i.kind = 'anonymous' THEN i.external_id END");
+             " CASE WHEN i.kind = 'anonymous' THEN i.external_id END,"
+             " CASE WHEN i.kind = 'email' THEN i.external_id END");
 DB_STATEMENT(
     membership_sizes, "ILL",
     "UPDATE segment_version s SET size = size + d.m, identified = identified + d.i "

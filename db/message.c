@@ -5,13 +5,6 @@
 
 #include <stdlib.h>
 
-const char *person_kind_text(enum person_kind kind)
-{
-    static const char *const texts[] = {[PERSON_USER] = "user", [PERSON_EMAIL] = "email", [PERSON_ANONYMOUS] = "anonymous"};
-
-    return texts[kind];
-}
-
 void ingest_job_free(struct ingest_job *job)
 {
     if (!job)

@@ -27,7 +27,10 @@ struct span {
 enum person_kind { PERSON_USER, PERSON_EMAIL, PERSON_ANONYMOUS };
 #define PERSON_KINDS 3
 /* "user", "email", "anonymous": as hashed into raw ids and stored. */
-const char *person_kind_text(enum person_kind kind);
+static inline const char *person_kind_text(enum person_kind kind)
+{
+    return kind == PERSON_USER ? "user" : kind == PERSON_EMAIL ? "email" : "anonymous";
+}
 
 /* An external id as it came, decoded, 1–256 bytes, and its hash. external.at NULL: the message has none. */
 struct person {

@@ -97,8 +97,11 @@ static enum db_status give_members(struct run *run, const struct db_previewed *p
     db_arg_id(&args, from);
     db_arg_id(&args, to);
     status = db_query_run(run->db, &run->members, &args, &rows);
-    for (size_t i = 0; status == DB_OK && i < db_rows_count(&rows) && run->given < run->preview->sample; i++, run->given++)
-        run->preview->member(run->preview->context, db_text(&rows, i, 1), db_text(&rows, i, 2));
+    for (size_t i = 0; status == DB_OK && i < db_rows_count(&rows) && run->given < run->preview->sample; i++, run->given++) {
+        struct who who = db_who(&rows, i, 1);
+
+        run->preview->member(run->preview->context, &who);
+    }
     return status == DB_NONE ? DB_OK : status;
 }
 

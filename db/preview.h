@@ -3,6 +3,7 @@
 
 #include "db/conn.h"
 #include "db/evaluate.h"
+#include "db/who.h"
 #include "segment/segment.h"
 #include "server/base/err.h"
 
@@ -16,7 +17,7 @@ struct db_preview {
     struct id start;        /* where the sample begins: a hash of the definition, so that the same question gives the same sample */
     struct db_plans *plans; /* those of the connection, where it has some already; NULL: the preview's own */
     size_t sample;          /* members to give */
-    void (*member)(void *context, const char *user_id, const char *anonymous_id); /* for each of those */
+    void (*member)(void *context, const struct who *who); /* for each of those */
     void *context;
 };
 

@@ -6,7 +6,8 @@
 DB_STATEMENT(
     profile_read, "u",
     "SELECT p.profile_id, p.user_id, p.traits, p.first_seen, p.last_seen, p.created_at,"
-    " ARRAY(SELECT external_id FROM identity a WHERE a.profile_id = p.profile_id AND a.kind = 'anonymous' ORDER BY external_id LIMIT 1000)"
+    " ARRAY(SELECT external_id FROM identity a WHERE a.profile_id = p.profile_id AND a.kind = 'anonymous' ORDER BY external_id LIMIT 1000),"
+    " ARRAY(SELECT external_id FROM identity a WHERE a.profile_id = p.profile_id AND a.kind = 'email' ORDER BY external_id LIMIT 1000)"
     " FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1");
 DB_STATEMENT(profile_segments, "u",
              "SELECT s.key, m.entered_at FROM membership m JOIN segment s ON s.serving_version_id = m.version_id"
@@ -25,11 +26,11 @@ DB_STATEMENT(visitor_segments, "U",
 #define EVENT_COLUMNS "SELECT e.ts, e.received_at, e.message_id, n.name, s.name, e.properties, e.context"
 #define EVENT_JOINS   "JOIN event_name n USING (name_id) LEFT JOIN source s ON s.source_id = e.source_id "
 DB_STATEMENT(profile_events, "uzzui",
-             EVENT_COLUMNS ", NULL::text, NULL::text FROM event e " EVENT_JOINS
+             EVENT_COLUMNS ", NULL::text, NULL::text, NULL::text FROM event e " EVENT_JOINS
                            "WHERE e.profile_id = $1 AND e.ts <= $2 AND (e.ts, e.received_at, e.message_id) < ($2, $3, $4)"
                            " ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC LIMIT $5");
 DB_STATEMENT(event_recent, "i",
-             EVENT_COLUMNS ", p.user_id, CASE WHEN p.user_id IS NULL THEN p.anonymous_id END"
+             EVENT_COLUMNS ", p.user_id, p.anonymous_id, p.email"
                            " FROM (SELECT * FROM event ORDER BY ts DESC LIMIT $1) e " EVENT_JOINS
                            "LEFT JOIN profile p USING (profile_id) ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC");
 
@@ -108,6 +109,5 @@ struct event_row db_event_row(const struct db_rows *rows, size_t i)
         .source = db_text(rows, i, 4),
         .properties = db_text(rows, i, 5),
         .context = db_text(rows, i, 6),
-        .user_id = db_text(rows, i, 7),
-        .anonymous_id = db_text(rows, i, 8)};
+        .who = db_who(rows, i, 7)};
 }

@@ -2,7 +2,7 @@
  * answers for the survivor. */
 #pragma once
 
-#include "db/conn.h"
+#include "db/who.h"
 
 struct profile_row {
     struct id profile_id;
@@ -11,9 +11,9 @@ struct profile_row {
     int64_t first_seen_us;
     int64_t last_seen_us;
     int64_t created_us;
-    const struct db_rows *rows; /* for all its anonymous ids: db_array(rows, 0, PROFILE_ANONYMOUS) */
+    const struct db_rows *rows; /* for all its other ids: db_array(rows, 0, PROFILE_ANONYMOUS or PROFILE_EMAILS) */
 };
-enum { PROFILE_ANONYMOUS = 6 };
+enum { PROFILE_ANONYMOUS = 6, PROFILE_EMAILS };
 /* DB_NONE: nobody. */
 enum db_status db_profile_read(struct db *db, const struct id *raw, struct db_rows *ret_rows) MUST_CHECK;
 struct profile_row db_profile_row(const struct db_rows *rows);
@@ -40,8 +40,7 @@ struct event_row {
     const char *source;     /* NULL: deleted since */
     const char *properties; /* JSON, or NULL */
     const char *context;
-    const char *user_id; /* of db_event_recent, as anonymous_id */
-    const char *anonymous_id;
+    struct who who; /* of db_event_recent */
 };
 /* Events before a place (NULL: all), newest first. */
 enum db_status db_profile_events(struct db *db, const struct id *profile_id, const struct event_place *before, int32_t limit,

@@ -131,8 +131,7 @@ static enum db_status report(struct run *run, const struct db_verify *verify, co
     verified->differ += (int64_t)db_rows_count(&rows);
     for (size_t i = 0; i < db_rows_count(found) && verify->differs; i++) {
         struct db_verify_row row = {.profile = db_id(found, i, CHANGED_PROFILE),
-                                    .user_id = db_text(found, i, CHANGED_USER),
-                                    .anonymous_id = db_text(found, i, CHANGED_ANONYMOUS),
+                                    .who = db_who(found, i, CHANGED_WHO),
                                     .should_be = db_bool(found, i, CHANGED_IS),
                                     .is = db_bool(found, i, CHANGED_WAS)};
 

@@ -5,13 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "db/conn.h"
+#include "db/who.h"
 
 /* A profile whose stored membership is not what its events say. Texts live for the call. */
 struct db_verify_row {
     struct id profile;
-    const char *user_id;
-    const char *anonymous_id;
+    struct who who;
     bool should_be; /* member, by a fresh evaluation */
     bool is;        /* by the store */
 };

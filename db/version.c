@@ -51,9 +51,10 @@ DB_STATEMENT(version_swap_profiles, "iil", "SELECT profile_id FROM " SWAP_DIFFER
 /* One who is gone, and whose row of the queue is not read yet, leaves here: by the name that its id was made of, and for the true cause. */
 DB_STATEMENT(
     version_swap_feed, "iittz",
-    "WITH told AS (INSERT INTO change (segment_id, segment_key, profile_id, user_id, anonymous_id, op, at, cause) "
+    "WITH told AS (INSERT INTO change (segment_id, segment_key, profile_id, user_id, anonymous_id, email, op, at, cause) "
     "SELECT $2, $3, d.profile_id, CASE WHEN p.profile_id IS NOT NULL THEN p.user_id WHEN i.kind = 'user' THEN i.external_id END,"
-    " CASE WHEN p.profile_id IS NOT NULL THEN p.anonymous_id WHEN i.kind = 'anonymous' THEN i.external_id END, d.op, $5,"
+    " CASE WHEN p.profile_id IS NOT NULL THEN p.anonymous_id WHEN i.kind = 'anonymous' THEN i.external_id END,"
+    " CASE WHEN p.profile_id IS NOT NULL THEN p.email WHEN i.kind = 'email' THEN i.external_id END, d.op, $5,"
     " CASE WHEN p.profile_id IS NOT NULL THEN $4 WHEN i.profile_id <> d.profile_id THEN 'merge' ELSE 'erase' END FROM " SWAP_DIFFERENCE
     "LEFT JOIN profile p USING (profile_id) LEFT JOIN identity i ON p.profile_id IS NULL AND i.raw_id = d.profile_id"
     " ORDER BY d.profile_id RETURNING seq) SELECT coalesce(max(seq), 0) FROM told");

@@ -7,8 +7,8 @@
 #include "segment/segment_why.h"
 
 DB_STATEMENT(why_frame, "tu",
-             "SELECT CASE s.kind WHEN 'rule' THEN v.definition END, v.timezone, p.profile_id, p.user_id,"
-             " CASE WHEN p.user_id IS NULL THEN p.anonymous_id END, nullif(w.as_of, '-infinity'), r.floor_at,"
+             "SELECT CASE s.kind WHEN 'rule' THEN v.definition END, v.timezone, p.profile_id, "
+             " p.user_id, p.anonymous_id, p.email, nullif(w.as_of, '-infinity'), r.floor_at,"
              " EXISTS (SELECT FROM membership m WHERE m.version_id = s.serving_version_id AND m.profile_id = p.profile_id)"
              " FROM segment s CROSS JOIN worker w CROSS JOIN retention r JOIN identity i ON i.raw_id = $2 JOIN profile p USING (profile_id)"
              " JOIN LATERAL (SELECT * FROM segment_version x WHERE x.segment_id = s.segment_id"
@@ -28,11 +28,10 @@ enum db_status db_why_frame(struct db *db, const char *key, const struct id *raw
     *ret_frame = (struct db_why_frame){.definition = db_text(ret_rows, 0, 0),
                                        .timezone = db_text(ret_rows, 0, 1),
                                        .profile_id = db_id(ret_rows, 0, 2),
-                                       .user_id = db_text(ret_rows, 0, 3),
-                                       .anonymous_id = db_text(ret_rows, 0, 4),
-                                       .as_of_us = db_instant(ret_rows, 0, 5),
-                                       .floor_us = db_instant(ret_rows, 0, 6),
-                                       .member = db_bool(ret_rows, 0, 7)};
+                                       .who = db_who(ret_rows, 0, 3),
+                                       .as_of_us = db_instant(ret_rows, 0, 6),
+                                       .floor_us = db_instant(ret_rows, 0, 7),
+                                       .member = db_bool(ret_rows, 0, 8)};
     return DB_OK;
 }
 

@@ -1,8 +1,8 @@
 /* Why a person is a member of a segment, or is not. */
 #pragma once
 
-#include "db/conn.h"
 #include "db/others.h"
+#include "db/who.h"
 #include "segment/segment.h"
 
 /* What is asked about, of one snapshot; texts live as long as the rows. */
@@ -10,8 +10,7 @@ struct db_why_frame {
     const char *definition; /* of the serving version, else of the newest; NULL: a list */
     const char *timezone;
     struct id profile_id;
-    const char *user_id;
-    const char *anonymous_id;
+    struct who who;
     int64_t as_of_us; /* the worker's; INSTANT_NONE: no tick yet */
     int64_t floor_us;
     bool member;

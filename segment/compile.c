@@ -141,12 +141,13 @@ static size_t first_param(enum segment_head head)
 
 static void emit_compared(struct compiler *compiler, const char *condition, const char *profile_id, const char *from)
 {
-    emit(compiler,
-         "SELECT profile_id, is_member, was_member, entered_at, user_id, anonymous_id FROM (SELECT %s AS profile_id,"
-         " CASE WHEN p.profile_id IS NULL THEN false ELSE %s END AS is_member,"
-         " m.profile_id IS NOT NULL AS was_member, m.entered_at, p.user_id, p.anonymous_id FROM %s%s OFFSET 0) d WHERE is_member <> "
-         "was_member",
-         profile_id, condition, from, buf_text(&compiler->laterals));
+    emit(
+        compiler,
+        "SELECT profile_id, is_member, was_member, entered_at, user_id, anonymous_id, email FROM (SELECT %s AS profile_id,"
+        " CASE WHEN p.profile_id IS NULL THEN false ELSE %s END AS is_member,"
+        " m.profile_id IS NOT NULL AS was_member, m.entered_at, p.user_id, p.anonymous_id, p.email FROM %s%s OFFSET 0) d WHERE is_member <> "
+        "was_member",
+        profile_id, condition, from, buf_text(&compiler->laterals));
 }
 
 static void emit_head(struct compiler *compiler, enum segment_head head, const char *condition)
@@ -162,10 +163,11 @@ static void emit_head(struct compiler *compiler, enum segment_head head, const c
             " LEFT JOIN LATERAL (SELECT * FROM membership WHERE version_id = $3 AND profile_id = c.profile_id OFFSET 0) m ON true");
         return;
     case HEAD_RANGE:
-        emit(compiler,
-             "SELECT p.profile_id, p.user_id, p.anonymous_id FROM profile p%s WHERE p.profile_id BETWEEN $3 AND $4 AND (%s) IS TRUE"
-             " ORDER BY p.profile_id",
-             laterals, condition);
+        emit(
+            compiler,
+            "SELECT p.profile_id, p.user_id, p.anonymous_id, p.email FROM profile p%s WHERE p.profile_id BETWEEN $3 AND $4 AND (%s) IS TRUE"
+            " ORDER BY p.profile_id",
+            laterals, condition);
         return;
     case HEAD_COUNT:
         emit(compiler, "SELECT count(*) FILTER (WHERE %s), count(*) FROM profile p%s WHERE p.profile_id BETWEEN $3 AND $4", condition,

@@ -86,9 +86,9 @@ size_t segment_patterns(const struct segment *segment, const struct segment_patt
  * Statements are prepared with the types of all parameters (a text may not name $1 or $2), and run with jit off, plan_cache_mode =
  * force_generic_plan and enable_seqscan off: a plan made while a partition was empty must not walk it once it is full. */
 enum segment_head {
-    HEAD_CHANGED, /* $3 version_id integer, $4 profile ids uuid[] → rows (profile_id, is_member boolean, was_member boolean, entered_at, user_id, anonymous_id)
+    HEAD_CHANGED, /* $3 version_id integer, $4 profile ids uuid[] → rows (profile_id, is_member boolean, was_member boolean, entered_at, user_id, anonymous_id, email)
                      of just those ids whose membership of version $3 differs from the answer; an id without a profile row is a member nowhere */
-    HEAD_RANGE, /* $3, $4 uuid: profiles with $3 <= profile_id <= $4 → rows (profile_id, user_id, anonymous_id), members only, by profile_id */
+    HEAD_RANGE, /* $3, $4 uuid: profiles with $3 <= profile_id <= $4 → rows (profile_id, user_id, anonymous_id, email), members only, by profile_id */
     HEAD_COUNT, /* $3, $4 uuid as above → one row (members bigint, population bigint) */
     HEAD_DIFF,  /* $3, $4 uuid, $5 version_id → rows as HEAD_CHANGED for the whole range: the verify head */
     HEAD_WHY    /* $3 profile_id → one row (node integer, …): see segment_why */

@@ -79,7 +79,16 @@ static void print_difference(void *context, const struct db_verify_row *row)
 {
     const char *key = context;
 
-    printf("%s: %s %s %s\n", key, row->user_id ? row->user_id : "anonymous", row->user_id ? "" : row->anonymous_id,
+    const struct who *who = &row->who;
+
+    printf("%s: %s%s %s\n", key,
+           who->user_id        ? ""
+           : who->anonymous_id ? "anon:"
+                               : "email:",
+           who->user_id        ? who->user_id
+           : who->anonymous_id ? who->anonymous_id
+           : who->email        ? who->email
+                               : "?",
            row->should_be ? "should be a member and is none" : "is a member and should be none");
 }
 

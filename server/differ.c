@@ -158,7 +158,7 @@ static void note_row(struct differ *differ, struct roster_version *version, cons
 {
     struct id profile = db_id(rows, row, CHANGED_PROFILE);
     struct db_member member = {.version_id = version->version_id, .profile = profile, .entered_us = differ->as_of_us};
-    const char *user_id = db_text(rows, row, CHANGED_USER);
+    struct who who = db_who(rows, row, CHANGED_WHO);
     bool enter = db_bool(rows, row, CHANGED_IS);
     int64_t sign = enter ? 1 : -1;
 
@@ -167,15 +167,19 @@ static void note_row(struct differ *differ, struct roster_version *version, cons
     else
         *VEC_ADD(&differ->leave) = member;
     version->size_delta += sign;
-    version->identified_delta += user_id ? sign : 0;
+    version->identified_delta += who.user_id ? sign : 0;
     if (version->serving)
         *VEC_ADD(&differ->changes) = (struct db_change){.segment_id = version->segment_id,
                                                         .key = version->key,
                                                         .profile = profile,
-                                                        .user_id = user_id,
-                                                        .anonymous_id = db_text(rows, row, CHANGED_ANONYMOUS),
+                                                        .who = who,
                                                         .enter = enter,
                                                         .cause = cause_of(version, &profile)};
+}
+
+static bool is_nameless(struct who who)
+{
+    return !who.user_id && !who.anonymous_id && !who.email;
 }
 
 /* A profile that is gone is a member nowhere, but it leaves with its own row of the queue, whose cause is the true one: until that is read, it stays. */
@@ -185,7 +189,7 @@ static enum db_status read_missing(struct differ *differ, const struct db_rows *
     enum db_status status = DB_NONE;
 
     for (size_t i = 0; i < db_rows_count(rows); i++)
-        if (!db_bool(rows, i, CHANGED_IS) && db_null(rows, i, CHANGED_USER) && db_null(rows, i, CHANGED_ANONYMOUS))
+        if (!db_bool(rows, i, CHANGED_IS) && is_nameless(db_who(rows, i, CHANGED_WHO)))
             *VEC_ADD(&nameless) = db_id(rows, i, CHANGED_PROFILE);
     if (nameless.n)
         status = db_profiles_missing(differ->db, nameless.at, nameless.n, ret_missing);

@@ -39,7 +39,7 @@ static void note(struct differ *differ, const struct db_change *change, const st
 
     *VEC_ADD(&differ->changes) = *change;
     *VEC_ADD(&differ->sizes) =
-        (struct db_size){.version_id = member->version_id, .members = sign, .identified = change->user_id ? sign : 0};
+        (struct db_size){.version_id = member->version_id, .members = sign, .identified = change->who.user_id ? sign : 0};
     touch_dependents(differ, change->segment_id, &change->profile);
 }
 
@@ -65,8 +65,7 @@ static enum db_status move(struct edit *edit, const struct id *profiles, size_t 
         struct db_change change = {.segment_id = edit->op.segment_id,
                                    .key = edit->op.key,
                                    .profile = member.profile,
-                                   .user_id = db_text(&rows, i, LISTED_USER),
-                                   .anonymous_id = db_text(&rows, i, LISTED_ANONYMOUS),
+                                   .who = db_who(&rows, i, LISTED_WHO),
                                    .enter = enter,
                                    .cause = CAUSE_LIST};
 
@@ -199,8 +198,7 @@ enum db_status lists_inherit(struct differ *differ)
         struct db_change change = {.segment_id = (int32_t)db_int(&rows, i, INHERITED_SEGMENT),
                                    .key = db_text(&rows, i, INHERITED_KEY),
                                    .profile = member.profile,
-                                   .user_id = db_text(&rows, i, INHERITED_USER),
-                                   .anonymous_id = db_text(&rows, i, INHERITED_ANONYMOUS),
+                                   .who = db_who(&rows, i, INHERITED_WHO),
                                    .enter = true,
                                    .cause = CAUSE_MERGE};
 

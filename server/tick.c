@@ -219,18 +219,17 @@ static void note_gone(struct tick *tick, const struct touched *touched, const st
         .version_id = (int32_t)db_int(rows, row, 0), .profile = db_id(rows, row, 1), .entered_us = db_instant(rows, row, 2)};
     const struct touched_gone *gone = find_gone(touched, &member.profile);
     const struct db_segment *segment = roster_served(tick->roster, member.version_id);
-    const char *user_id = db_text(rows, row, 3);
+    struct who who = db_who(rows, row, 3);
     bool erased;
 
     ASSERT(gone != NULL); /* the rows are of those that are gone */
     erased = id_equal(&gone->profile, &gone->into);
-    *VEC_ADD(&differ->sizes) = (struct db_size){.version_id = member.version_id, .members = -1, .identified = user_id ? -1 : 0};
+    *VEC_ADD(&differ->sizes) = (struct db_size){.version_id = member.version_id, .members = -1, .identified = who.user_id ? -1 : 0};
     if (segment)
         *VEC_ADD(&differ->changes) = (struct db_change){.segment_id = segment->segment_id,
                                                         .key = segment->key,
                                                         .profile = member.profile,
-                                                        .user_id = user_id,
-                                                        .anonymous_id = db_text(rows, row, 4),
+                                                        .who = who,
                                                         .enter = false,
                                                         .cause = erased ? CAUSE_ERASE : CAUSE_MERGE};
     if (erased)

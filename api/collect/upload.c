@@ -40,33 +40,43 @@ static enum id_verdict judge(struct span text)
     return text.len && utf8_ok(text.at, text.len) ? id_judge(text) : ID_ABSENT;
 }
 
-static void add_person(struct reader *reader, struct span id, bool user)
+static void add_person(struct reader *reader, struct span id, enum person_kind kind)
 {
-    struct person person = {.external = id, .raw = id_person(user ? "user" : "anonymous", id.at, id.len)};
-
-    if (user)
-        *VEC_ADD(&reader->upload->users) = person;
-    else
-        *VEC_ADD(&reader->upload->anonymous) = person;
+    *VEC_ADD(&reader->upload->people[kind]) = (struct person){.external = id, .raw = id_person(person_kind_text(kind), id.at, id.len)};
 }
 
-static void add_row(struct reader *reader, size_t line, struct span user, struct span anonymous)
+/* False: it is no address. */
+static bool add_email(struct reader *reader, struct span text)
 {
-    enum id_verdict user_is = judge(user), anonymous_is = judge(anonymous);
+    char email[EMAIL_MAX], *kept;
+    size_t len = text.len && utf8_ok(text.at, text.len) ? email_normalize(text, email) : 0;
 
-    if (user_is == ID_TOO_LONG || anonymous_is == ID_TOO_LONG)
+    if (!len)
+        return false;
+    kept = arena_room(&reader->arena, len);
+    memcpy(kept, email, len);
+    arena_added(&reader->arena, len);
+    add_person(reader, (struct span){.at = kept, .len = len}, PERSON_EMAIL);
+    return true;
+}
+
+static void add_row(struct reader *reader, size_t line, const struct span ids[PERSON_KINDS])
+{
+    enum id_verdict user = judge(ids[PERSON_USER]), anonymous = judge(ids[PERSON_ANONYMOUS]);
+
+    if (user == ID_TOO_LONG || anonymous == ID_TOO_LONG)
         (void)refuse(reader, line, "id_too_long", "an id is longer than 256 bytes");
-    else if (user_is == ID_USABLE)
-        add_person(reader, user, true);
-    else if (anonymous_is == ID_USABLE)
-        add_person(reader, anonymous, false);
-    else
-        (void)refuse(reader, line, "no_user_anon_id", "user_id and anonymous_id are missing or not usable");
+    else if (user == ID_USABLE)
+        add_person(reader, ids[PERSON_USER], PERSON_USER);
+    else if (anonymous == ID_USABLE)
+        add_person(reader, ids[PERSON_ANONYMOUS], PERSON_ANONYMOUS);
+    else if (!add_email(reader, ids[PERSON_EMAIL]))
+        (void)refuse(reader, line, "no_user_anon_id", "user_id, anonymous_id and email are missing or not usable");
 }
 
 /* --- Lines of JSON --- */
 
-static bool read_member(struct reader *reader, size_t line, struct json row, struct json ret_ids[2])
+static bool read_member(struct reader *reader, size_t line, struct json row, struct json ret_ids[PERSON_KINDS])
 {
     struct json_iter iter = json_iter(row);
     struct json key, value;
@@ -75,25 +85,33 @@ static bool read_member(struct reader *reader, size_t line, struct json row, str
         return refuse(reader, line, "not_an_object", "the line is no JSON object");
     while (json_next_member(&iter, &key, &value)) {
         if (json_is(key, "user_id"))
-            ret_ids[0] = value;
+            ret_ids[PERSON_USER] = value;
         else if (json_is(key, "anonymous_id"))
-            ret_ids[1] = value;
+            ret_ids[PERSON_ANONYMOUS] = value;
+        else if (json_is(key, "email"))
+            ret_ids[PERSON_EMAIL] = value;
         else if (!json_is(key, "entered_at") && !json_is(key, "traits"))
-            return refuse(reader, line, "unknown_member", "a member has user_id, anonymous_id, entered_at and traits only");
+            return refuse(reader, line, "unknown_member", "a member has user_id, anonymous_id, email, entered_at and traits only");
     }
     return true;
 }
 
 static void read_line(struct reader *reader, size_t number, char *line, size_t len)
 {
-    struct json ids[2] = {JSON_NONE, JSON_NONE}, row;
+    struct json ids[PERSON_KINDS] = {JSON_NONE, JSON_NONE, JSON_NONE}, row;
+    struct span texts[PERSON_KINDS];
     struct json_flaw flaw;
     size_t bad_numbers;
 
-    if (!json_check(line, len, &row, &bad_numbers, &flaw))
+    if (!json_check(line, len, &row, &bad_numbers, &flaw)) {
         (void)refuse(reader, number, "invalid_json", flaw.what);
-    else if (read_member(reader, number, row, ids))
-        add_row(reader, number, item_text(&reader->arena, ids[0]), item_text(&reader->arena, ids[1]));
+        return;
+    }
+    if (!read_member(reader, number, row, ids))
+        return;
+    for (size_t kind = 0; kind < PERSON_KINDS; kind++)
+        texts[kind] = item_text(&reader->arena, ids[kind]);
+    add_row(reader, number, texts);
 }
 
 static bool is_blank(const char *line, size_t len)
@@ -126,8 +144,7 @@ static bool read_ndjson(struct reader *reader, char *text, size_t len, struct er
 
 struct columns {
     size_t n;
-    size_t user; /* COLUMN_NONE: there is none */
-    size_t anonymous;
+    size_t ids[PERSON_KINDS]; /* COLUMN_NONE: there is none */
 };
 
 static bool find_column(const struct span *fields, size_t n, const char *name, size_t *ret_column, struct err *err)
@@ -138,6 +155,8 @@ static bool find_column(const struct span *fields, size_t n, const char *name, s
     for (size_t i = 0; i < n; i++) {
         if (fields[i].len != len || memcmp(fields[i].at, name, len) != 0)
             continue;
+        if (*ret_column != COLUMN_NONE && strcmp(name, "email") == 0)
+            break; /* an export with ?fields=email has the trait, too */
         if (*ret_column != COLUMN_NONE)
             return err_set(err, "bad_header", "", "the header names %s twice", name);
         *ret_column = i;
@@ -147,24 +166,35 @@ static bool find_column(const struct span *fields, size_t n, const char *name, s
 
 static bool read_header(struct csv *csv, struct columns *ret_columns, struct err *err)
 {
+    static const char *const names[] = {[PERSON_USER] = "user_id", [PERSON_EMAIL] = "email", [PERSON_ANONYMOUS] = "anonymous_id"};
     struct span fields[COLUMNS_MAX];
+    bool any = false;
     size_t line;
 
     if (!csv_next(csv, fields, COLUMNS_MAX, &ret_columns->n, &line))
         return err_set(err, "bad_header", "", "the first line must name the columns");
     if (csv->flaw || ret_columns->n > COLUMNS_MAX)
         return err_set(err, "bad_header", "", "%s", csv->flaw ? csv->flaw : "the header has more than 500 columns");
-    if (!find_column(fields, ret_columns->n, "user_id", &ret_columns->user, err) ||
-        !find_column(fields, ret_columns->n, "anonymous_id", &ret_columns->anonymous, err))
-        return false;
-    if (ret_columns->user == COLUMN_NONE && ret_columns->anonymous == COLUMN_NONE)
-        return err_set(err, "bad_header", "", "the header must name a column user_id or anonymous_id");
-    return true;
+    for (size_t kind = 0; kind < PERSON_KINDS; kind++) {
+        if (!find_column(fields, ret_columns->n, names[kind], &ret_columns->ids[kind], err))
+            return false;
+        any |= ret_columns->ids[kind] != COLUMN_NONE;
+    }
+    return any || err_set(err, "bad_header", "", "the header must name a column user_id, anonymous_id or email");
 }
 
 static struct span field_at(const struct span *fields, size_t n, size_t column)
 {
     return column < n ? fields[column] : (struct span){.at = NULL, .len = 0};
+}
+
+static void add_record(struct reader *reader, size_t line, const struct span *fields, size_t n, const struct columns *columns)
+{
+    struct span ids[PERSON_KINDS];
+
+    for (size_t kind = 0; kind < PERSON_KINDS; kind++)
+        ids[kind] = field_at(fields, n, columns->ids[kind]);
+    add_row(reader, line, ids);
 }
 
 static bool read_csv(struct reader *reader, char *text, size_t len, struct err *err)
@@ -182,7 +212,7 @@ static bool read_csv(struct reader *reader, char *text, size_t len, struct err *
         if (csv.flaw || n > columns.n)
             (void)refuse(reader, line, "bad_csv", csv.flaw ? csv.flaw : "it has more fields than the header");
         else
-            add_row(reader, line, field_at(fields, n, columns.user), field_at(fields, n, columns.anonymous));
+            add_record(reader, line, fields, n, &columns);
     }
     return true;
 }
@@ -209,8 +239,8 @@ static size_t drop_doubles(struct person *people, size_t n)
 
 void upload_release(struct upload *upload)
 {
-    vec_free(&upload->users);
-    vec_free(&upload->anonymous);
+    for (size_t kind = 0; kind < PERSON_KINDS; kind++)
+        vec_free(&upload->people[kind]);
     vec_free(&upload->errors);
     free(upload->arena);
     *upload = (struct upload)UPLOAD_INIT;
@@ -219,13 +249,13 @@ void upload_release(struct upload *upload)
 bool upload_read(char *text, size_t len, enum upload_form form, struct upload *ret_upload, struct err *err)
 {
     struct upload upload = UPLOAD_INIT;
-    struct reader reader = {.upload = &upload, .arena = {.size = len}};
+    struct reader reader = {.upload = &upload, .arena = {.size = 2 * len}}; /* a text decoded, and an address in lower case */
     bool ok = form == UPLOAD_CSV ? read_csv(&reader, text, len, err) : read_ndjson(&reader, text, len, err);
 
     upload.arena = reader.arena.at;
     if (ok) {
-        upload.users.n = drop_doubles(upload.users.at, upload.users.n);
-        upload.anonymous.n = drop_doubles(upload.anonymous.at, upload.anonymous.n);
+        for (size_t kind = 0; kind < PERSON_KINDS; kind++)
+            upload.people[kind].n = drop_doubles(upload.people[kind].at, upload.people[kind].n);
         *ret_upload = upload;
     } else {
         upload_release(&upload);

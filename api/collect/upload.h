@@ -1,7 +1,7 @@
 /* The people that an uploaded file names: lines of JSON, each a member as an export has it, or CSV with a header. Pure: bytes in, ids out;
  * any thread.
  *
- * Whom a row names: its user_id, or where that is absent its anonymous_id, by the same rules as in collect (api/collect/person.c). Other
+ * Whom a row names: its user_id, or where that is absent its anonymous_id, or else its email, by the same rules as in collect (api/collect/person.c). Other
  * columns, and the entered_at and traits of a member, are not looked at. Codes of rows that cannot be used:
  *     invalid_json      the line is no JSON
  *     not_an_object     it is no object
@@ -34,10 +34,9 @@ struct upload_error {
 };
 
 struct upload {
-    VEC(struct person) users; /* in order of raw id, each once; their texts lie in the file or the arena */
-    VEC(struct person) anonymous;
-    VEC(struct upload_error) errors; /* the first ones, in order of line */
-    size_t rejected;                 /* how many there are */
+    VEC(struct person) people[PERSON_KINDS]; /* in order of raw id, each once; their texts lie in the file or the arena */
+    VEC(struct upload_error) errors;         /* the first ones, in order of line */
+    size_t rejected;                         /* how many there are */
     char *arena;
 };
 #define UPLOAD_INIT                                                                                                                        \

@@ -15,7 +15,7 @@ from differential.naive import Segment, is_member
 from differential.rounds import clock
 from differential.values import SECOND, Number, dumps, loads
 from support.client import basic, bearer, quoted
-from support.house import House, micros
+from support.house import House, micros, named
 from support.wait import wait_for
 
 SEGMENTS = {
@@ -231,7 +231,7 @@ class Scene:
         news = self.feed.get(key, [])
         while news and micros(news[0]["at"]) <= as_of:
             change = news.popleft()
-            who = ("user", change["user_id"]) if change["user_id"] is not None else ("anonymous", change["anonymous_id"])
+            who = named(change)
             if change["op"] == "clear":
                 members.clear()
                 continue

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct upload upload = UPLOAD_INIT;
     struct err err = ERR_INIT;
-    size_t lines = 1, last = 0;
+    size_t lines = 1, last = 0, n = 0;
     char *text;
 
     if (size < 1)
@@ -35,13 +35,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text = mem_alloc(size - 1 ? size - 1 : 1);
     memcpy(text, data + 1, size - 1);
     if (upload_read(text, size - 1, data[0] & 1 ? UPLOAD_CSV : UPLOAD_NDJSON, &upload, &err)) {
-        check_people(upload.users.at, upload.users.n, "user");
-        check_people(upload.anonymous.at, upload.anonymous.n, "anonymous");
+        for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++) {
+            check_people(upload.people[kind].at, upload.people[kind].n, person_kind_text(kind));
+            n += upload.people[kind].n;
+        }
         for (size_t i = 0; i < upload.errors.n; i++) {
             ASSERT(upload.errors.at[i].line > last && upload.errors.at[i].line <= lines);
             last = upload.errors.at[i].line;
         }
-        ASSERT(upload.rejected >= upload.errors.n && upload.users.n + upload.anonymous.n + upload.rejected <= lines);
+        ASSERT(upload.rejected >= upload.errors.n && n + upload.rejected <= lines);
     } else {
         ASSERT(err.code);
     }

@@ -50,16 +50,16 @@ def test_changed(store, compiler, people):
     compiled = compiler.compile(A, "changed")
     rows = store.run(compiled, FROM + [VERSION, "{" + ",".join(map(uuid, (1, 2, 3, 4, 5))) + "}"], "changed")
     assert sorted(row[:3] + row[4:] for row in rows) == [
-        (uuid(1), True, False, "u1", None),
-        (uuid(3), False, True, None, None),
-        (uuid(4), False, True, None, None),
+        (uuid(1), True, False, "u1", None, None),
+        (uuid(3), False, True, None, None, None),
+        (uuid(4), False, True, None, None, None),
     ]
     assert store.run(compiled, FROM + [VERSION, "{" + uuid(2) + "}"], "changed") == []
 
 
 def test_range_and_count(store, compiler, people):
-    assert store.run(compiler.compile(A), FROM + [LOW, HIGH]) == [(uuid(1), "u1", None), (uuid(2), None, None)]
-    assert store.run(compiler.compile(A), FROM + [uuid(2), uuid(3)]) == [(uuid(2), None, None)]
+    assert store.run(compiler.compile(A), FROM + [LOW, HIGH]) == [(uuid(1), "u1", None, None), (uuid(2), None, None, None)]
+    assert store.run(compiler.compile(A), FROM + [uuid(2), uuid(3)]) == [(uuid(2), None, None, None)]
     assert store.run(compiler.compile(A, "count"), FROM + [LOW, HIGH], "count") == [(2, 3)]
 
 

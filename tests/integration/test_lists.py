@@ -121,7 +121,7 @@ def test_upload_csv(house):
 
 def test_bad_rows(house):
     path = make_list(house, "bad")
-    body = '{"user_id":"a"}\n{\n\n{"user_id":"null"}\n{"email":"e"}\n{"user_id":"' + "x" * 257 + '"}\n[]\n{"user_id":"b"}\n'
+    body = '{"user_id":"a"}\n{\n\n{"user_id":"null"}\n{"mail":"e"}\n{"user_id":"' + "x" * 257 + '"}\n[]\n{"user_id":"b"}\n'
     answer = upload(house, path, body)
     assert answer.status == 200 and (answer.json["added"], answer.json["rejected"]) == (2, 5)
     assert [(error["line"], error["code"]) for error in answer.json["errors"]] == [
@@ -144,7 +144,7 @@ def test_bad_uploads(house):
         (house.api.request("POST", path, "x", {"Content-Type": "text/csv"}), 400, "bad_parameter"),
         (upload(house, path, "x", "text/csv", mode="set"), 400, "bad_parameter"),
         (upload(house, path, "user_id\n", "text/csv", more="&partial=1"), 400, "bad_parameter"),
-        (upload(house, path, "email\na@b\n", "text/csv"), 422, "bad_header"),
+        (upload(house, path, "mail\na@b\n", "text/csv"), 422, "bad_header"),
         (upload(house, path, "", "text/csv"), 422, "empty_upload"),
         (upload(house, path, "", mode="replace"), 422, "empty_upload"),
         (upload(house, path, "{}", "application/json"), 415, "unsupported_media_type"),

@@ -313,7 +313,7 @@ def test_feed(house):
         house.caught_up()
     changes = house.changes(segment="feed")
     assert [(c["op"], c["user_id"], c["cause"]) for c in changes] == [("enter", "feeder", "event"), ("exit", "feeder", "event")]
-    assert set(changes[0]) == {"seq", "segment", "user_id", "anonymous_id", "op", "at", "cause"}
+    assert set(changes[0]) == {"seq", "segment", "user_id", "anonymous_id", "email", "op", "at", "cause"}
     assert micros(changes[0]["at"]) <= micros(changes[1]["at"]) and changes[0]["seq"] < changes[1]["seq"]
     assert start["data"] == []
     by_path = house.api.get(f"/v1/segments/feed/changes?after={changes[0]['seq']}").json["data"]

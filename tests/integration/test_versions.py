@@ -151,7 +151,7 @@ def test_verify(house):
             " WHERE key = 'verified' AND user_id = 'b1'"
         )
     body = house.api.post("/v1/segments/verified/verify", {}).json
-    assert body["differences"] == 1 and body["data"] == [{"user_id": "b1", "anonymous_id": None, "should_be": False, "is": True}]
+    assert body["differences"] == 1 and body["data"] == [{"user_id": "b1", "anonymous_id": None, "email": None, "should_be": False, "is": True}]
 
 
 def test_person_and_events(house):

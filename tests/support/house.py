@@ -27,6 +27,13 @@ def iso(us):
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def named(row):
+    """Whom a member or a change is about: (kind, id)."""
+    if row["user_id"] is not None:
+        return "user", row["user_id"]
+    return ("email", row["email"]) if row["email"] is not None else ("anonymous", row["anonymous_id"])
+
+
 class House:
     def __init__(self, durable=False, environment=None):
         self.postgres = Postgres(durable)
@@ -132,7 +139,7 @@ class House:
         return wait_for(look, seconds, "the worker to catch up")
 
     def snapshot(self, key):
-        """(members as {("user"|"anonymous", id)}, as_of in µs) of one snapshot."""
+        """(members as {("user"|"anonymous"|"email", id)}, as_of in µs) of one snapshot."""
 
         def read():
             answer = self.api.get(f"/v1/segments/{quoted(key)}/members", headers={"Accept": "application/x-ndjson"})
@@ -141,14 +148,14 @@ class House:
 
         answer = wait_for(read, 10, f"the members of {key}")
         rows = answer.lines
-        found = {("user", row["user_id"]) if row["user_id"] is not None else ("anonymous", row["anonymous_id"]) for row in rows}
+        found = {named(row) for row in rows}
         assert len(found) == len(rows), f"a member stands twice in {key}"
         return found, micros(answer.headers["cohortd-as-of"])
 
     def members(self, key):
-        """The ids of the members once the worker has caught up; anonymous ones as anon:ID."""
+        """The ids of the members once the worker has caught up; anonymous ones as anon:ID, addresses as email:ADDRESS."""
         self.caught_up()
-        return {id if kind == "user" else f"anon:{id}" for kind, id in self.snapshot(key)[0]}
+        return {{"user": "", "anonymous": "anon:", "email": "email:"}[kind] + str(id) for kind, id in self.snapshot(key)[0]}
 
     # The feed
 
@@ -173,7 +180,7 @@ def replayed(changes):
         assert change["seq"] > last, f"the feed goes back: {change}"
         last = change["seq"]
         of = members.setdefault(change["segment"], set())
-        who = ("user", change["user_id"]) if change["user_id"] is not None else ("anonymous", change["anonymous_id"])
+        who = named(change)
         if change["op"] == "clear":
             of.clear()
         elif change["op"] == "enter":

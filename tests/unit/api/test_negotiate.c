@@ -77,7 +77,9 @@ START_TEST(test_people)
     ck_assert(names("anon:a", "anonymous", "a"));
     ck_assert(names("user:anon:a", "user", "anon:a"));
     ck_assert(names("user:user:x", "user", "user:x"));
-    ck_assert(names("email:x", "user", "email:x"));
+    ck_assert(names("email:A@x.org", "email", "a@x.org"));
+    ck_assert(names("user:email:x", "user", "email:x"));
+    ck_assert(!person_read("email:x", &raw) && !person_read("email:", &raw));
     ck_assert(!person_read("", &raw) && !person_read("anon:", &raw) && !person_read("user:", &raw));
     memset(longest, 'x', sizeof longest);
     longest[256] = '\0';

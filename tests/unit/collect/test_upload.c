@@ -31,20 +31,21 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Appends the people as "user:ID" or "anon:ID", in order, parted by spaces. */
+/* Appends the people as "user:ID", "anon:ID" or "email:ADDRESS", in order, parted by spaces. */
 static void put_people(const struct upload *upload, struct buf *text)
 {
-    size_t n = upload->users.n + upload->anonymous.n;
-    char **texts = mem_grow(NULL, n + 1, sizeof *texts);
+    static const char *const words[] = {[PERSON_USER] = "user:", [PERSON_EMAIL] = "email:", [PERSON_ANONYMOUS] = "anon:"};
+    size_t n = 0, most = upload->people[0].n + upload->people[1].n + upload->people[2].n;
+    char **texts = mem_grow(NULL, most + 1, sizeof *texts);
 
-    for (size_t i = 0; i < n; i++) {
-        const struct person *person = i < upload->users.n ? &upload->users.at[i] : &upload->anonymous.at[i - upload->users.n];
-        struct buf one = BUF_INIT(300);
+    for (size_t kind = 0; kind < PERSON_KINDS; kind++)
+        for (size_t i = 0; i < upload->people[kind].n; i++) {
+            struct buf one = BUF_INIT(300);
 
-        buf_add_text(&one, i < upload->users.n ? "user:" : "anon:");
-        buf_add(&one, person->external.at, person->external.len);
-        texts[i] = buf_take(&one);
-    }
+            buf_add_text(&one, words[kind]);
+            buf_add(&one, upload->people[kind].at[i].external.at, upload->people[kind].at[i].external.len);
+            texts[n++] = buf_take(&one);
+        }
     qsort(texts, n, sizeof *texts, compare_texts);
     for (size_t i = 0; i < n; i++) {
         buf_addf(text, "%s%s", i ? " " : "", texts[i]);
@@ -107,7 +108,7 @@ END_TEST
 START_TEST(test_bad_lines)
 {
     check(UPLOAD_NDJSON,
-          "{\"user_id\":\"u\"}\n\n{\n5\n{\"user_id\":\"v\"}\n{}\n{\"user_id\":\"undefined\"}\n{\"user_id\":{}}\n{\"email\":\"x\"}",
+          "{\"user_id\":\"u\"}\n\n{\n5\n{\"user_id\":\"v\"}\n{}\n{\"user_id\":\"undefined\"}\n{\"user_id\":{}}\n{\"mail\":\"x\"}",
           "user:u user:v", "3:invalid_json 4:not_an_object 6:no_user_anon_id 7:no_user_anon_id 8:no_user_anon_id 9:unknown_member");
 }
 END_TEST
@@ -160,7 +161,7 @@ START_TEST(test_headers)
 {
     check_refused(UPLOAD_CSV, "", "bad_header");
     check_refused(UPLOAD_CSV, "\n\n", "bad_header");
-    check_refused(UPLOAD_CSV, "email\nu\n", "bad_header");
+    check_refused(UPLOAD_CSV, "mail\nu\n", "bad_header");
     check_refused(UPLOAD_CSV, "User_id\nu\n", "bad_header");
     check_refused(UPLOAD_CSV, "user_id,user_id\nu,v\n", "bad_header");
     check_refused(UPLOAD_CSV, "\"user_id\nu\n", "bad_header");
@@ -188,6 +189,17 @@ START_TEST(test_too_many_rows)
 }
 END_TEST
 
-RUN_TESTS("upload", test_lines, test_the_user_counts_where_both_are_given, test_a_person_is_there_once, test_bad_lines, test_csv,
-          test_bad_records, test_a_stray_quote_swallows_nothing, test_lines_are_those_of_the_file, test_long_ids, test_headers,
+START_TEST(test_addresses)
+{
+    check(UPLOAD_NDJSON,
+          "{\"email\":\" A@X.org \"}\n{\"email\":\"a@x.org\",\"user_id\":null}\n{\"email\":\"b@x\",\"user_id\":\"u\"}\n{\"email\":\"x\"}\n"
+          "{\"email\":\"c@\\u0058\",\"anonymous_id\":\"\\u0061\"}\n{\"email\":\"d@\\u0058\"}",
+          "anon:a email:a@x.org email:d@x user:u", "4:no_user_anon_id");
+    check(UPLOAD_CSV, "Name,email\nA,A@x\n,b@x\nB,\n", "email:a@x email:b@x", "4:no_user_anon_id");
+    check(UPLOAD_CSV, "user_id,anonymous_id,entered_at,email,email\nu,,,,t@x\n,,,c@x,t@x\n", "email:c@x user:u", ""); /* an export */
+}
+END_TEST
+
+RUN_TESTS("upload", test_addresses, test_lines, test_the_user_counts_where_both_are_given, test_a_person_is_there_once, test_bad_lines,
+          test_csv, test_bad_records, test_a_stray_quote_swallows_nothing, test_lines_are_those_of_the_file, test_long_ids, test_headers,
           test_too_many_rows)

@@ -45,7 +45,7 @@ static int64_t edit(const char *key, enum list_mode mode, const char *people, bo
     step.n = n_raw;
     for (size_t i = 0; i < 2 && make; i++) {
         qsort(named[i], n[i], sizeof *named[i], compare_people);
-        ck_assert_int_eq(db_list_people(store_db, named[i], n[i], i == 0), DB_OK);
+        ck_assert_int_eq(db_list_people(store_db, named[i], n[i], i == 0 ? PERSON_USER : PERSON_ANONYMOUS), DB_OK);
     }
     ck_assert_int_eq(db_list_put(store_db, &step, &op_id), DB_OK);
     return op_id;
@@ -311,7 +311,7 @@ START_TEST(many_people)
     qsort(people, PEOPLE, sizeof *people, compare_people);
     for (int i = 0; i < PEOPLE; i++)
         raw[i] = people[i].raw;
-    ck_assert_int_eq(db_list_people(store_db, people, PEOPLE, true), DB_OK);
+    ck_assert_int_eq(db_list_people(store_db, people, PEOPLE, PERSON_USER), DB_OK);
     ck_assert_int_eq(db_list_put(store_db, &step, &op_id), DB_OK);
     for (int i = 1; i < 8; i++)
         tick_at(i);
