@@ -23,14 +23,15 @@ LDFLAGS = -pie $(if $(SANITIZE),-fsanitize=$(SANITIZE),-Wl,-z$(comma)relro,-z$(c
 LDLIBS = -lmicrohttpd -lpq -lz -lssl -lcrypto -lpthread -lm
 
 # Each folder is a layer with an archive of its own; what a layer may use is also what its tests are linked with.
-LAYERS = server api api/collect server/http db segment server/base
+LAYERS = server api api/hooks api/collect server/http db segment server/base
 USES_base    = base
 USES_http    = http base
 USES_segment = segment base
 USES_db      = db segment base
 USES_collect = collect base
-USES_api     = api collect http db segment base
-USES_server  = server api collect http db segment base
+USES_hooks   = hooks collect base
+USES_api     = api hooks collect http db segment base
+USES_server  = server api hooks collect http db segment base
 archive = $(BUILD)/lib$(notdir $(1)).a
 archives = $(foreach layer,$(USES_$(1)),$(BUILD)/lib$(layer).a)
 
@@ -74,6 +75,10 @@ $(BUILD)/api/tracker.o: $(BUILD)/gen/tracker.inc
 $(BUILD)/gen/tracker.inc: web/tracker/dist/c.js scripts/embed
 	@mkdir -p $(@D)
 	$(call say,embed)scripts/embed $< > $@.tmp && mv $@.tmp $@
+$(BUILD)/api/hooks/providers.o: $(BUILD)/gen/providers.inc
+$(BUILD)/gen/providers.inc: api/hooks/providers.json scripts/embed
+	@mkdir -p $(@D)
+	$(call say,embed)scripts/embed $< > $@.tmp && mv $@.tmp $@
 
 # Unit tests: tests/unit/LAYER/test_NAME.c is linked with what its layer may use.
 .SECONDEXPANSION:
@@ -81,7 +86,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $$(call archives,$$(firstword $$(
 	$(call say,link)$(CC) $(LDFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
 # A fuzz target may use all that reads outside bytes; it grows its corpus under $(BUILD), beginning with tests/fuzz/corpus/NAME.
-USES_fuzz = http collect segment base
+USES_fuzz = http hooks collect segment base
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $$(call archives,fuzz)
 	$(call say,link)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -ljansson $(LDLIBS)
 
@@ -132,7 +137,7 @@ lint: ## install what is missing, then every check-…: a script of that name in
 $(CHECKS): check-%: scripts/lint/%
 	@BUILD=$(BUILD) $<
 check-globals: all
-check-analyze: $(BUILD)/gen/migrations.inc $(BUILD)/gen/templates.inc $(BUILD)/gen/tracker.inc
+check-analyze: $(BUILD)/gen/migrations.inc $(BUILD)/gen/templates.inc $(BUILD)/gen/tracker.inc $(BUILD)/gen/providers.inc
 
 format: ## lay the C out as check-format wants it
 	@scripts/lint/format -i
