@@ -105,6 +105,24 @@ static bool may_wait(struct call *c, const struct ask *ask, int64_t *ret_until_u
     return ask->wait_us && !c->no_wait && now_us < *ret_until_us;
 }
 
+/* Nothing was read, or what was asked for is no longer kept: is the place one of this feed at all, and its segment known? A place beyond the end was
+ * given by another database, or before this one was restored: waiting there would skip what comes. False: answered. */
+static bool check_place(struct call *c, const struct ask *ask)
+{
+    int64_t last = 0;
+    enum db_status status = ask->query.segment ? db_feed_knows(c->db, ask->query.segment) : DB_OK;
+
+    if (status == DB_OK && ask->query.after > 0)
+        status = db_feed_last(c->db, &last);
+    if (status != DB_OK)
+        (void)answer_status(c, status);
+    else if (ask->query.after > last)
+        (void)answer_problem_detail(c, PROBLEM_BAD_CURSOR, "the place is beyond the end of the feed; read members anew, then after=latest");
+    else
+        return true;
+    return false;
+}
+
 static enum handled read_feed(struct call *c, const char *segment)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
@@ -122,6 +140,8 @@ static enum handled read_feed(struct call *c, const char *segment)
         status = db_feed_last(c->db, &ask.seen);
     if (status == DB_OK)
         status = db_feed_read(c->db, &ask.query, &rows);
+    if ((status == DB_NONE || (status == DB_OK && !db_rows_count(&rows))) && !check_place(c, &ask))
+        return HANDLED_ANSWERED;
     if (status == DB_NONE)
         return answer_problem(c, PROBLEM_CURSOR_EXPIRED, NULL);
     if (status != DB_OK)

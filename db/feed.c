@@ -11,13 +11,14 @@
     "AND (cardinality($3) = 0 OR op <> 'enter' OR EXISTS (SELECT FROM profile p WHERE p.profile_id = change.profile_id"                    \
     " AND " CONSENT_REACHABLE("p.profile_id", "p.traits", "$3") ")) "
 DB_STATEMENT(feed_all, "liT", FEED_COLUMNS "WHERE seq > $1 " FEED_REACHABLE "ORDER BY seq LIMIT $2");
-/* A deleted segment goes by another key until the worker has written its clear. */
+/* The segments that have or had a key. A deleted one goes by another until the worker has written its clear. */
+#define FEED_SEGMENTS(key)                                                                                                                 \
+    "SELECT segment_id FROM segment WHERE key = " key " UNION SELECT segment_id FROM segment WHERE deleted_at IS NOT NULL"                 \
+    "   AND regexp_replace(key, '^~[0-9]+[:~]', '') = " key                                                                                \
+    " UNION SELECT c.segment_id FROM change c WHERE c.op = 'clear' AND c.segment_key = " key
 DB_STATEMENT(feed_segment, "liTt",
-             FEED_COLUMNS "WHERE seq > $1 AND segment_id = ANY (ARRAY(SELECT segment_id FROM segment WHERE key = $4"
-                          " UNION SELECT segment_id FROM segment WHERE deleted_at IS NOT NULL"
-                          "   AND regexp_replace(key, '^~[0-9]+[:~]', '') = $4"
-                          " UNION SELECT c.segment_id FROM change c WHERE c.op = 'clear' AND c.segment_key = $4)) " FEED_REACHABLE
-                          "ORDER BY seq LIMIT $2");
+             FEED_COLUMNS "WHERE seq > $1 AND segment_id = ANY (ARRAY(" FEED_SEGMENTS("$4") ")) " FEED_REACHABLE "ORDER BY seq LIMIT $2");
+DB_STATEMENT(feed_knows, "t", "SELECT 1 WHERE EXISTS (" FEED_SEGMENTS("$1") ")");
 DB_STATEMENT(feed_expired, "l",
              "SELECT CASE WHEN $1 <= 0 THEN min_at < clock_timestamp() - interval '29 days' AND min_seq > 1"
              "            ELSE (min_seq IS NULL OR $1 < min_seq) AND NOT EXISTS (SELECT FROM change WHERE seq = $1) END"
@@ -58,6 +59,14 @@ enum db_status db_feed_read(struct db *db, const struct feed_query *query, struc
     if (status != DB_OK)
         return status;
     return query->after >= 0 && db_bool(&expired, 0, 0) ? DB_NONE : DB_OK;
+}
+
+enum db_status db_feed_knows(struct db *db, const char *segment)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_text(&args, segment);
+    return db_run(db, &feed_knows, &args, NULL);
 }
 
 struct feed_row db_feed_row(const struct db_rows *rows, size_t i)

@@ -24,6 +24,8 @@ struct feed_row {
 
 /* What the feed has after a place, in order. DB_OK also when there is nothing; DB_NONE: rows after that place are no longer kept. */
 enum db_status db_feed_read(struct db *db, const struct feed_query *query, struct db_rows *ret_rows) MUST_CHECK;
+/* DB_NONE: no segment has this key, nor had one that the feed still tells of. */
+enum db_status db_feed_knows(struct db *db, const char *segment) MUST_CHECK;
 struct feed_row db_feed_row(const struct db_rows *rows, size_t i);
 /* The last seq of all, 0 when the feed is empty. */
 enum db_status db_feed_last(struct db *db, int64_t *ret_seq) MUST_CHECK;

@@ -68,7 +68,9 @@ DB_STATEMENT(segment_definition, "tb",
              " JOIN LATERAL (SELECT * FROM segment_version x WHERE x.segment_id = s.segment_id"
              "   ORDER BY $2 AND x.version_id = s.serving_version_id DESC NULLS LAST, x.version DESC, x.version_id DESC LIMIT 1) n"
              "   ON true WHERE s.key = $1 AND s.deleted_at IS NULL");
-DB_STATEMENT(timezone_check, "t", "SELECT 1 FROM pg_timezone_names WHERE name = $1");
+DB_STATEMENT(timezone_check, "t",
+             "SELECT 1 FROM pg_timezone_names WHERE name = $1"
+             " AND name !~ '^((posix|right)/.*|posixrules|localtime|Factory)$'"); /* files beside the zones of IANA */
 DB_STATEMENT(pattern_check, "t", "SELECT '' ~ $1");
 
 static enum db_status run_key(struct db *db, const struct db_statement *statement, const char *key, struct db_rows *ret_rows)

@@ -137,7 +137,7 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize("definition, events, expected", STEPS)
+@pytest.mark.parametrize("definition, events, expected", STEPS, ids=map(str, range(len(STEPS))))
 def test_the_chain_that_is_shown(store, compiler, definition, events, expected):
     profile = a_profile(Generator(1, NOW))
     at = lambda ago: NOW - int(ago * HOUR)  # noqa: E731

@@ -163,6 +163,20 @@ def test_a_large_upload(house):
     house.caught_up()
 
 
+def test_dependents_of_a_very_large_upload_are_rebuilt(house):
+    """Past 50,000 people a build is cheaper than evaluating each in the tick: the list is right at once, what refers to it when it is live again."""
+    path = make_list(house, "huge")
+    house.send({"type": "identify", "userId": "huge-1", "traits": {"plan": "pro"}})
+    house.segment("of-huge", {"all": [{"segment": "huge"}, {"trait": "plan", "eq": "pro"}]})
+    rows = "user_id\n" + "".join(f"huge-{i}\n" for i in range(50_001))
+    assert upload(house, path, rows, "text/csv").json["added"] == 50_001
+    assert house.api.get("/v1/segments/huge").json["size"] == 50_001
+    assert "rebuilt" in open(house.server.log_path).read()
+    house.live("of-huge", 60)
+    assert house.members("of-huge") == {"huge-1"}
+    assert house.api.post("/v1/segments/of-huge/verify", {}).json["differences"] == 0
+
+
 # What comes of it
 
 

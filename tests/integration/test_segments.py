@@ -347,7 +347,7 @@ def test_feed_long_poll(house):
 def test_feed_bad_parameters(house):
     for query in ("after=-1", "after=x", "wait=61s", "wait=x", "limit=0"):
         assert house.api.get(f"/v1/changes?{query}").status == 400, query
-    assert house.api.get(f"/v1/changes?after={2**63 - 1}").status == 200
+    assert house.api.get(f"/v1/changes?after={2**63 - 1}").code == "bad_cursor"
 
 
 # The service
@@ -384,3 +384,37 @@ def test_operate_face(house):
 def test_every_request_has_an_id_of_its_own(house):
     ids = {house.api.get("/v1/status").headers["x-request-id"] for _ in range(3)}
     assert len(ids) == 3
+
+
+@pytest.mark.parametrize("name", ["posixrules", "localtime", "Factory", "right/UTC", "right/Europe/Berlin", "posix/Europe/Berlin", "europe/berlin", "UTC+1", "EST5"])
+def test_time_zones_are_those_of_iana(house, name):
+    """Files that PostgreSQL finds beside the zones, spellings and POSIX rules are none."""
+    for path, body in (("", {"name": "z", "kind": "rule", "definition": {"event": "A"}}), ("/preview", {"definition": {"event": "A"}})):
+        answer = house.api.post(f"/v1/segments{path}", {**body, "timezone": name})
+        assert (answer.status, answer.code, answer.json["errors"][0]["pointer"]) == (422, "bad_timezone", "/timezone"), name
+    good = house.api.post("/v1/segments/preview", {"definition": {"event": "A"}, "timezone": "America/Argentina/Buenos_Aires"})
+    assert good.status == 200
+
+
+def test_the_feed_of_a_segment_that_never_was(house):
+    for more in ("", "&after=latest", "&after=0", "&wait=30s"):
+        problem(house.api.get(f"/v1/changes?segment=never-was{more}"), 404, "not_found")
+    problem(house.api.get("/v1/changes?segment=never-was", headers={"Accept": "text/event-stream"}), 404, "not_found")
+    house.segment("quiet", {"event": "Nobody does this"})
+    assert house.api.get("/v1/changes?segment=quiet").json["data"] == []
+    assert house.api.delete("/v1/segments/quiet").status == 204
+    wait_for(lambda: [c["op"] for c in house.changes(segment="quiet")] == ["clear"], 10, "the clear")
+    assert house.api.get(f"/v1/changes?segment=quiet&after={house.changes()[-1]['seq']}").json["data"] == []
+
+
+def test_a_place_beyond_the_end_of_the_feed(house):
+    """Of another database, or of this one before it was restored: a reader that waited there would miss what comes."""
+    house.segment("beyond", {"event": "Beyond"})
+    house.track("b1", "Beyond")
+    house.caught_up()
+    last = int(house.api.get("/v1/changes?after=latest").json["next_cursor"])
+    assert house.api.get(f"/v1/changes?after={last}").json["data"] == []
+    for path in ("/v1/changes?", "/v1/changes?segment=beyond&", "/v1/segments/beyond/changes?"):
+        problem(house.api.get(f"{path}after={last + 1_000_000}"), 400, "bad_cursor")
+        problem(house.api.get(f"{path}after={last + 1_000_000}&wait=30s"), 400, "bad_cursor")
+    problem(house.api.get("/v1/changes", headers={"Accept": "text/event-stream", "Last-Event-ID": str(last + 1_000_000)}), 400, "bad_cursor")
