@@ -3,6 +3,10 @@
  * source's origins' business. */
 #include "api/cors.h"
 
+#include <string.h>
+
+enum { ECHO_MAX = 4096 /* bytes of a header that is repeated: with more the answer would not fit the memory of a connection */ };
+
 /* What SDKs ask for, should a preflight not say. */
 #define KNOWN_HEADERS                                                                                                                      \
     "Authorization, Content-Type, X-Retry-Count, AnonymousId, SentAt, X-Write-Key, X-Enable-Debug, X-IP-Policy, Rsa-Recovered, "           \
@@ -13,7 +17,7 @@ void cors_add(struct call *c)
     const char *origin = request_header(c->rq, "Origin");
 
     reply_header(c->rq, "Vary", "Origin");
-    if (!origin)
+    if (!origin || strlen(origin) > ECHO_MAX)
         return;
     reply_header(c->rq, "Access-Control-Allow-Origin", origin);
     reply_header(c->rq, "Access-Control-Allow-Credentials", "true");
@@ -25,7 +29,7 @@ void cors_preflight(struct call *c)
     const char *asked = request_header(c->rq, "Access-Control-Request-Headers");
 
     reply_header(c->rq, "Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
-    reply_header(c->rq, "Access-Control-Allow-Headers", asked && *asked ? asked : KNOWN_HEADERS);
+    reply_header(c->rq, "Access-Control-Allow-Headers", asked && *asked && strlen(asked) <= ECHO_MAX ? asked : KNOWN_HEADERS);
     reply_header(c->rq, "Access-Control-Max-Age", "7200");
     reply_empty(c->rq, 204);
 }

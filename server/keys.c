@@ -37,6 +37,7 @@ struct keys {
     struct snapshot now;
     int64_t loaded_us; /* monotonic, when the last load began */
     int64_t spent_us;  /* monotonic: refreshes are paid for up to here */
+    bool failed;       /* the last refresh did */
 };
 
 static void snapshot_free(struct snapshot *snapshot)
@@ -127,7 +128,7 @@ enum db_status keys_load(struct keys *keys, struct db *db)
 bool keys_refresh(struct keys *keys, struct db *db)
 {
     int64_t now_us = clock_mono_us();
-    bool due;
+    bool due, failed;
 
     pthread_mutex_lock(&keys->mtx);
     if (keys->spent_us < now_us)
@@ -135,8 +136,15 @@ bool keys_refresh(struct keys *keys, struct db *db)
     due = keys->spent_us - now_us < BURST_US;
     if (due)
         keys->spent_us += REFRESH_US;
+    failed = keys->failed;
     pthread_mutex_unlock(&keys->mtx);
-    return !due || keys_load(keys, db) == DB_OK;
+    if (!due)
+        return !failed;
+    failed = keys_load(keys, db) != DB_OK;
+    pthread_mutex_lock(&keys->mtx);
+    keys->failed = failed;
+    pthread_mutex_unlock(&keys->mtx);
+    return !failed;
 }
 
 static bool origin_ok(const struct entry *entry, const char *origin)

@@ -9,7 +9,7 @@
 enum {
     RESERVE_MAX = 64 << 10,  /* a Content-Length is believed so far: whoever promises more must send it first */
     INFLATE_STEP = 16 << 10, /* room made for each call of inflate */
-    RATIO_FREE = 64 << 10    /* so much may come out of anything */
+    RATIO_FREE = 1 << 20     /* so much may come out of anything: a shop's batch of 600 KiB that repeats itself is no bomb */
 };
 
 static enum body_coding coding_of(const char *content_encoding)

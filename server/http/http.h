@@ -44,7 +44,7 @@ struct http_config {
     unsigned connections;        /* most connections in all */
     unsigned connections_per_ip; /* 0: no limit */
     unsigned idle_timeout_s;     /* a connection without traffic, a head or body that does not come */
-    size_t gzip_ratio_max;       /* decompressed : compressed, past the first 64 KiB (say 200); 0: no limit */
+    size_t gzip_ratio_max;       /* decompressed : compressed, past the first MiB (say 200); 0: no limit */
 };
 
 /* Starts listening. NULL (logged) when the address is taken or wrong. hooks is copied. */

@@ -20,7 +20,7 @@ static void feed(struct body *body, const uint8_t *data, size_t size, size_t pie
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const size_t limits[] = {0, 1, 100, 16 << 10, 64 << 10, 1 << 20};
+    static const size_t limits[] = {0, 1, 100, 16 << 10, 64 << 10, 4 << 20};
     static const size_t ratios[] = {0, 1, 10, 200};
     struct body pieces, whole;
     size_t limit, ratio, piece;
@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ASSERT(pieces.bytes.len == whole.bytes.len && !memcmp(buf_text(&pieces.bytes), buf_text(&whole.bytes), whole.bytes.len));
     } else if (!pieces.flaw) {
         ASSERT(!whole.flaw);
-        ASSERT(pieces.bytes.len <= 64 << 10 || pieces.bytes.len / ratio <= pieces.received);
+        ASSERT(pieces.bytes.len <= 1 << 20 || pieces.bytes.len / ratio <= pieces.received);
     }
     body_release(&pieces);
     body_release(&whole);

@@ -104,17 +104,18 @@ START_TEST(the_limit_holds_to_the_byte)
 }
 END_TEST
 
-START_TEST(the_ratio_counts_past_the_first_64_kib)
+START_TEST(the_ratio_counts_past_the_first_mib)
 {
-    char *zeros = mem_zalloc(LIMIT);
-    struct buf bytes = BUF_INIT(2 * LIMIT);
+    enum { FREE = 1 << 20, LARGE = 2 * FREE };
+    char *zeros = mem_zalloc(LARGE);
+    struct buf bytes = BUF_INIT(2 * LARGE);
 
-    add_gzip(&bytes, zeros, 64 << 10, 9);
-    ck_assert_ptr_null(feed(&bytes, 10, LIMIT, NULL));
+    add_gzip(&bytes, zeros, FREE, 9);
+    ck_assert_ptr_null(feed(&bytes, 10, LARGE, NULL));
     buf_clear(&bytes);
-    add_gzip(&bytes, zeros, LIMIT, 9);
-    ck_assert_str_eq(feed(&bytes, 10, LIMIT, NULL), "bad_gzip");
-    ck_assert_str_eq(feed(&bytes, 100000, LIMIT, NULL), "bad_gzip");
+    add_gzip(&bytes, zeros, LARGE, 9);
+    ck_assert_str_eq(feed(&bytes, 10, LARGE, NULL), "bad_gzip");
+    ck_assert_str_eq(feed(&bytes, 100000, LARGE, NULL), "bad_gzip");
     buf_release(&bytes);
     free(zeros);
 }
@@ -155,4 +156,4 @@ START_TEST(a_promised_length_over_the_limit_is_known_at_once)
 END_TEST
 
 RUN_TESTS("body", any_cut_of_a_gzip_is_refused_and_the_whole_is_not, members_may_follow_one_another_but_garbage_not,
-          the_limit_holds_to_the_byte, the_ratio_counts_past_the_first_64_kib, codings, a_promised_length_over_the_limit_is_known_at_once)
+          the_limit_holds_to_the_byte, the_ratio_counts_past_the_first_mib, codings, a_promised_length_over_the_limit_is_known_at_once)

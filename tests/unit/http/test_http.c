@@ -473,7 +473,7 @@ START_TEST(a_gzip_bomb_is_refused)
     struct buf body = BUF_INIT(16 << 20);
     char *zeros = mem_zalloc(8 << 20);
 
-    add_gzip(&body, zeros, 1 << 20);
+    add_gzip(&body, zeros, 2 << 20);
     AUTO_REPLY struct reply ratio = post_gzip("/echo", "gzip", &body);
     ck_assert(body_is(&ratio, "bad_gzip"));
     buf_clear(&body);
