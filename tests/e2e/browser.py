@@ -158,7 +158,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.content[path].encode()
         for prefix, place in self.content.items():
             if isinstance(place, pathlib.Path) and path.startswith(prefix):
-                file = (place / path[len(prefix):]) if prefix.endswith("/") else place
+                file = (place / (path[len(prefix):] or "index.html")) if prefix.endswith("/") else place
                 return file.read_bytes() if file.is_file() else None
         return None
 

@@ -12,7 +12,7 @@ const WAIT = 2e3 // ms for a batch to fill
 const STORED = 100 // events in localStorage; as many more as fit BUFFERED wait in memory alone
 const BUFFERED = 1e3
 const AGE = 864e5 // ms after which an event is given up
-const FRESH = 1e4 // ms for which segments are kept
+const FRESH = 5e3 // ms for which segments are kept
 const BACKOFF = 6e4 // ms between two tries at most, unless the server asks for more
 
 // --- What the visitor's browser keeps: `cohortd` the ids and traits, `cohortd.out` the opt-out, `cohortd.TIME.ID.KEY` an event ---
