@@ -69,7 +69,7 @@ static enum db_status intern(struct batch *batch, struct name_cache *cache)
             continue;
         item->name_id = asks[n++].name_id;
         if (!item->name_id && !item->rejected)
-            refuse(batch, item, "too_many_names", "its source has too many different event names");
+            refuse(batch, item, "too_many_names", "its source has as many different event names as --names-max allows");
     }
     return DB_OK;
 }
@@ -189,7 +189,7 @@ static void fill(struct batch *batch, struct ingest_job *const *jobs, size_t n_j
 static void count(const struct batch *batch, struct ingest_job *const *jobs, size_t n_jobs)
 {
     for (size_t i = 0; i < n_jobs; i++) {
-        jobs[i]->n_stored = jobs[i]->n_duplicate = 0;
+        jobs[i]->n_stored = jobs[i]->n_duplicate = jobs[i]->n_unnamed = 0;
         jobs[i]->n_rejected = jobs[i]->n_rejects;
     }
     for (size_t i = 0; i < batch->n_items; i++) {
@@ -198,6 +198,7 @@ static void count(const struct batch *batch, struct ingest_job *const *jobs, siz
         job->n_stored += batch->items[i].outcome == OUTCOME_STORED;
         job->n_duplicate += batch->items[i].outcome == OUTCOME_DOUBLE;
         job->n_rejected += batch->items[i].rejected;
+        job->n_unnamed += batch->items[i].rejected && !batch->items[i].name_id;
     }
 }
 

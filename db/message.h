@@ -95,7 +95,8 @@ struct ingest_job {
     size_t n_dropped;        /* items that were left out at once: the source's privacy policy */
     size_t n_stored;         /* filled by the writer before done: new messages, */
     size_t n_duplicate;      /* doubles, */
-    size_t n_rejected;       /* and rejects, those found by PostgreSQL included */
+    size_t n_rejected;       /* and rejects, those found by PostgreSQL included, */
+    size_t n_unnamed;        /* of them too_many_names */
     struct ingest_job *next; /* the queue's */
 };
 

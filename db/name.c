@@ -9,7 +9,6 @@
 #include "server/base/vec.h"
 
 enum { CAP_MIN = 256 };
-_Static_assert(NAMES_PER_SOURCE_MAX == 10000, "the statement below says so, too");
 
 struct entry {
     char *name; /* owned; NULL: empty */
@@ -21,24 +20,27 @@ struct name_cache {
     struct entry *entries; /* open addressing */
     size_t cap;            /* a power of two */
     size_t n;
-    uint64_t seed;     /* of the hash: clients choose names */
+    uint64_t seed; /* of the hash: clients choose names */
+    size_t names_max;
     VEC(int32_t) full; /* sources that have reached their cap */
 };
 
-DB_STATEMENT(name_find, "T", "SELECT name, name_id FROM event_name WHERE name = ANY ($1)");
-DB_STATEMENT(name_add, "TI",
+DB_STATEMENT(name_find, "T",
+             "SELECT name, name_id FROM event_name WHERE name_hash(name) = ANY (ARRAY(SELECT name_hash(asked) FROM unnest($1) asked))");
+DB_STATEMENT(name_add, "TIl",
              "INSERT INTO event_name (name, source_id)"
              " SELECT name, source_id FROM"
              " (SELECT name, source_id, row_number() OVER (PARTITION BY source_id ORDER BY name) AS nth"
              " FROM (SELECT name, min(nullif(source_id, 0)) FROM unnest($1::text[], $2::integer[]) AS t (name, source_id) GROUP BY name) AS"
              " one (name, source_id)) AS new"
-             " WHERE source_id IS NULL OR nth + (SELECT count(*) FROM event_name e WHERE e.source_id = new.source_id) <= 10000"
+             " WHERE source_id IS NULL OR $3 = 0 OR nth + (SELECT count(*) FROM event_name e WHERE e.source_id = new.source_id) <= $3"
              " ORDER BY name COLLATE \"C\" ON CONFLICT DO NOTHING");
 
-struct name_cache *name_cache_new(void)
+struct name_cache *name_cache_new(size_t names_max)
 {
     struct name_cache *cache = mem_zalloc(sizeof *cache);
 
+    cache->names_max = names_max;
     cache->cap = CAP_MIN;
     cache->entries = mem_zalloc(cache->cap * sizeof *cache->entries);
     random_bytes(&cache->seed, sizeof cache->seed);
@@ -158,6 +160,7 @@ static enum db_status add_rows(struct db *db, const struct name_cache *cache, co
         if (!asks[i].name_id && !is_full(cache, asks[i].source_id))
             db_array_int(&args, asks[i].source_id);
     db_array_end(&args);
+    db_arg_long(&args, (int64_t)cache->names_max);
     return db_run(db, &name_add, &args, NULL);
 }
 
@@ -200,7 +203,7 @@ static enum db_status intern(struct db *db, struct name_cache *cache, struct nam
 
 enum db_status db_names_intern(struct db *db, struct name_cache *cache, struct name_ask *asks, size_t n)
 {
-    struct name_cache *own = cache ? NULL : name_cache_new();
+    struct name_cache *own = cache ? NULL : name_cache_new(0);
     enum db_status status = intern(db, cache ? cache : own, asks, n);
 
     name_cache_free(own);

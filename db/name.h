@@ -6,10 +6,12 @@
 
 /* The names one thread knows. One thread at a time. */
 struct name_cache;
-struct name_cache *name_cache_new(void);
+/* names_max: how many a source may send, about (processes that intern at once may pass it by a few); 0: no limit. A source found at its limit stays so for the
+ * life of the cache. */
+struct name_cache *name_cache_new(size_t names_max);
 void name_cache_free(struct name_cache *cache);
 
-enum { NAMES_PER_SOURCE_MAX = 10000 }; /* about; processes that intern at once may pass it by a few */
+enum { NAMES_MAX_DEFAULT = 10000 };
 
 struct name_ask {
     struct span name;
@@ -18,5 +20,5 @@ struct name_ask {
 };
 
 /* Fills in the name_id of each, interning names that are new: in a transaction of its own, ordered, so that no two can wait for each
- * other. Must be called outside a transaction. DB_OK unless the database fails. cache may be NULL. */
+ * other. Must be called outside a transaction. DB_OK unless the database fails. cache may be NULL: nothing is kept, and no source has a cap. */
 enum db_status db_names_intern(struct db *db, struct name_cache *cache, struct name_ask *asks, size_t n) MUST_CHECK;

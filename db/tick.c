@@ -27,7 +27,8 @@ DB_STATEMENT(worker_status, "",
              " WHERE v.state = 'retired' AND s.deleted_at IS NULL AND EXISTS"
              " (SELECT FROM segment_version b WHERE b.segment_id = s.segment_id AND b.state = 'building')) + (SELECT count(*) FROM aside), "
              "queue.oldest "
-             "FROM worker, (SELECT count(*) AS n, min(at) AS oldest FROM touched) AS queue");
+             "FROM worker, (SELECT count(*) AS n, min(at) AS oldest FROM"
+             " (SELECT at FROM touched UNION ALL SELECT at FROM list_op WHERE done_at IS NULL) AS waiting) AS queue");
 
 enum db_status db_worker_lead(struct db *db, int64_t *epoch)
 {

@@ -45,7 +45,7 @@ struct db_worker_status {
     int64_t beat_us;
     int64_t as_of_us;
     int64_t
-        pending; /* 0: every committed event is reflected up to as_of. Rows in the queue, rebuilds of serving versions, profiles set aside */
+        pending; /* 0: everything committed is reflected up to as_of. Rows in the queue, edits of lists, rebuilds of serving versions, profiles set aside */
     int64_t lag_ms; /* clock − as_of, or the age of the oldest row in the queue if that is more */
 };
 enum db_status db_worker_status(struct db *db, struct db_worker_status *ret_status) MUST_CHECK;

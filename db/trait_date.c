@@ -3,29 +3,48 @@
  * evaluated for nothing. */
 #include "db/trait_date.h"
 
+#include <string.h>
+
 DB_STATEMENT(date_paths, "", "SELECT path, timezone, filled_to FROM trait_date_path");
-DB_STATEMENT(date_drop_path, "tt", "DELETE FROM trait_date_path WHERE path = $1 AND timezone = $2");
-DB_STATEMENT(date_drop, "tt", "DELETE FROM trait_date WHERE path = $1 AND timezone = $2");
+DB_STATEMENT(date_drop_path, "tt", "DELETE FROM trait_date_path WHERE path = kept_path($1) AND timezone = $2");
+DB_STATEMENT(date_drop, "tt", "DELETE FROM trait_date WHERE path = kept_path($1) AND timezone = $2");
 #define DATES_OF(profiles)                                                                                                                 \
-    "INSERT INTO trait_date (path, timezone, profile_id, at, month_day) SELECT DISTINCT $1, $2, d.profile_id, d.at,"                       \
+    "INSERT INTO trait_date (path, timezone, profile_id, at, month_day) SELECT DISTINCT kept_path($1), $2, d.profile_id, d.at,"            \
     " (extract(month FROM d.at AT TIME ZONE $2) * 100 + extract(day FROM d.at AT TIME ZONE $2))::smallint "                                \
     "FROM (SELECT p.profile_id, value_instant(v, $2) AS at FROM profile p, value_at(p.traits, $1) AS v WHERE " profiles " OFFSET 0) AS d " \
     "WHERE d.at IS NOT NULL ON CONFLICT DO NOTHING"
 DB_STATEMENT(date_fill, "ttuu", DATES_OF("p.profile_id BETWEEN $3 AND $4"));
 DB_STATEMENT(date_filled, "ttu",
-             "INSERT INTO trait_date_path (path, timezone, filled_to) VALUES ($1, $2, $3) "
+             "INSERT INTO trait_date_path (path, timezone, filled_to) VALUES (kept_path($1), $2, $3) "
              "ON CONFLICT (path, timezone) DO UPDATE SET filled_to = excluded.filled_to");
-DB_STATEMENT(date_forget, "ttU", "DELETE FROM trait_date WHERE path = $1 AND timezone = $2 AND profile_id = ANY($3)");
+DB_STATEMENT(date_forget, "ttU", "DELETE FROM trait_date WHERE path = kept_path($1) AND timezone = $2 AND profile_id = ANY($3)");
 DB_STATEMENT(date_read, "ttU", DATES_OF("p.profile_id = ANY($3)"));
-DB_STATEMENT(date_due, "ttzzl", "SELECT profile_id FROM trait_date WHERE path = $1 AND timezone = $2 AND at > $3 AND at <= $4 LIMIT $5");
+DB_STATEMENT(date_due, "ttzzl",
+             "SELECT profile_id FROM trait_date WHERE path = kept_path($1) AND timezone = $2 AND at > $3 AND at <= $4 LIMIT $5");
 /* From local date a to b: who returned on a … b − 1 leaves, who returns on a + days + 1 … b + days enters. 29 February returns on the 28th, too. */
 DB_STATEMENT(date_anniversary, "ttzzil",
-             "SELECT profile_id FROM trait_date WHERE path = $1 AND timezone = $2 AND month_day = ANY (ARRAY("
+             "SELECT profile_id FROM trait_date WHERE path = kept_path($1) AND timezone = $2 AND month_day = ANY (ARRAY("
              "SELECT md + o FROM (SELECT ($3 AT TIME ZONE $2)::date AS a, ($4 AT TIME ZONE $2)::date AS b) AS t,"
              " LATERAL (SELECT t.a + i AS day FROM generate_series(0, least(t.b - t.a, 366) - 1) AS i"
              " UNION SELECT t.a + $5 + 1 + i FROM generate_series(0, least(t.b - t.a, 366) - 1) AS i) AS d,"
              " LATERAL (SELECT (extract(month FROM day) * 100 + extract(day FROM day))::smallint AS md) AS m,"
              " LATERAL (SELECT 0 AS o UNION SELECT 1 WHERE md = 228) AS leap)) LIMIT $6");
+
+enum { KEPT_MAX = 200 };
+
+bool db_date_is_kept_as(const char *path, const char *kept)
+{
+    AUTO_BUF struct buf text = BUF_INIT(2 + 2 * KEY_HASH_SIZE);
+    uint8_t digest[KEY_HASH_SIZE];
+
+    if (strlen(path) <= KEPT_MAX)
+        return strcmp(path, kept) == 0;
+    sha256(path, strlen(path), digest);
+    buf_add_text(&text, "$");
+    for (size_t i = 0; i < sizeof digest; i++)
+        buf_addf(&text, "%02x", digest[i]);
+    return strcmp(buf_text(&text), kept) == 0;
+}
 
 static void path_args(const struct db_date_path *path, struct db_args *args)
 {

@@ -13,9 +13,11 @@ struct db_date_path {
     const char *timezone;
 };
 
-/* All that are kept: rows (path, timezone, filled_to). */
+/* All that are kept: rows (kept path, timezone, filled_to). */
 enum db_status db_date_paths(struct db *db, struct db_rows *ret_rows) MUST_CHECK;
-/* Stops keeping it and deletes its dates. */
+/* Is it the path that the store names so? Long ones do not fit into an index and are named by their hash (kept_path in the migrations). */
+bool db_date_is_kept_as(const char *path, const char *kept);
+/* Stops keeping it and deletes its dates; path->path as kept. */
 enum db_status db_date_drop(struct db *db, const struct db_date_path *path) MUST_CHECK;
 /* Adds the dates of profiles from … to (both in), and marks the path as filled up to there. */
 enum db_status db_date_fill(struct db *db, const struct db_date_path *path, const struct id *from, const struct id *to) MUST_CHECK;

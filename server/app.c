@@ -151,6 +151,7 @@ static void start_threads(struct app *app)
                                    .clock = &app->clock,
                                    .threads = (unsigned)config->writers,
                                    .waiting = {.messages = WRITER_WAITING_MESSAGES, .bytes = (size_t)config->queue_max},
+                                   .names_max = (size_t)config->names_max,
                                    .notify = true,
                                    .stored = writer_stored,
                                    .wake_worker = wake_worker,

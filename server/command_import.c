@@ -220,8 +220,10 @@ static bool run(const struct config *config, const char *url)
 {
     struct db_clock clock = {.offset_us = 0};
     struct db_config how = {.url = url, .role = "import", .keyed = true, .clock = &clock};
-    struct import import = {
-        .db = db_new(&how), .names = name_cache_new(), .began_us = clock_mono_us(), .terminal = isatty(STDERR_FILENO) == 1};
+    struct import import = {.db = db_new(&how),
+                            .names = name_cache_new((size_t)config->names_max),
+                            .began_us = clock_mono_us(),
+                            .terminal = isatty(STDERR_FILENO) == 1};
     bool done;
 
     import.call = (struct collect_call){.clock = &clock, .floor_us = INT64_MIN, .message_max = (size_t)config->message_max};

@@ -56,6 +56,8 @@ static const struct setting settings[] = {
     {"writers", "COHORTD_WRITERS", "1", "N", "threads that store events", FOR_SERVE, NUMBER(writers, 1, 8)},
     {"queue-max", "COHORTD_QUEUE_MAX", "134217728", "BYTES", "most bytes of events that wait to be stored; then 503", FOR_SERVE,
      NUMBER(queue_max, 1 << 20, INT64_C(1) << 36)},
+    {"names-max", "COHORTD_NAMES_MAX", "10000", "N", "most different event names of a source, more are rejected; 0: no limit",
+     FOR_SERVE | FOR_IMPORT, NUMBER(names_max, 0, 1000000000)},
     {"quick-threads", "COHORTD_QUICK_THREADS", "4", "N", "threads for short queries", FOR_SERVE, NUMBER(quick_threads, 1, 64)},
     {"long-threads", "COHORTD_LONG_THREADS", "2", "N", "threads for exports and verification", FOR_SERVE, NUMBER(long_threads, 1, 64)},
     {"query-queue", "COHORTD_QUERY_QUEUE", "512", "N", "most queries that wait for a thread, of each kind; then 503", FOR_SERVE,

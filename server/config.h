@@ -44,6 +44,7 @@ struct config {
     int64_t gzip_ratio;
     int64_t writers;
     int64_t queue_max;
+    int64_t names_max;
     int64_t quick_threads;
     int64_t long_threads;
     int64_t query_queue;

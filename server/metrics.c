@@ -42,6 +42,8 @@ static void print_writer(const struct writer_stats *stats, struct buf *text)
         {"ingest_stored_total", "counter", "Messages stored.", (double)stats->stored},
         {"ingest_duplicate_total", "counter", "Messages that were there already.", (double)stats->duplicate},
         {"ingest_rejected_total", "counter", "Messages refused.", (double)stats->rejected},
+        {"ingest_too_many_names_total", "counter", "Of them because their source has too many event names (--names-max).",
+         (double)stats->unnamed},
         {"ingest_given_up_total", "counter", "Requests that were not stored: nobody waited any more, or the database refused.",
          (double)stats->given_up},
         {"ingest_retries_total", "counter", "Attempts that failed and were made again.", (double)stats->retries},

@@ -76,6 +76,7 @@ static void count_batch(struct hand *hand, int64_t took_us)
         stats->stored += hand->jobs.at[i]->n_stored;
         stats->duplicate += hand->jobs.at[i]->n_duplicate;
         stats->rejected += hand->jobs.at[i]->n_rejected;
+        stats->unnamed += hand->jobs.at[i]->n_unnamed;
     }
     pthread_mutex_unlock(&hand->writer->mutex);
 }
@@ -206,7 +207,7 @@ static void *run(void *context)
                                .wait_timeout_ms = WAIT_TIMEOUT_MS,
                                .gate = writer->config.gate,
                                .clock = writer->config.clock};
-    struct hand hand = {.writer = writer, .db = db_new(&config), .names = name_cache_new()};
+    struct hand hand = {.writer = writer, .db = db_new(&config), .names = name_cache_new(writer->config.names_max)};
 
     db_gate_await(writer->config.gate);
     (void)reach(&hand); /* before the first request waits for it */

@@ -23,6 +23,7 @@ struct writer_config {
     struct db_clock *clock;      /* as above; its offset is measured at each connect. May be NULL */
     unsigned threads;            /* 1 to WRITER_THREADS_MAX */
     struct queue_limits waiting; /* how much may wait before requests are turned away; 0: the defaults below */
+    size_t names_max;            /* different event names of a source; 0: no limit */
     bool notify;                 /* tell other processes (NOTIFY cohortd_touched) when something was stored */
 
     /* On a writer thread, once for each job that was taken in: all jobs of a transaction at once, after its commit (or when it is given
@@ -48,6 +49,7 @@ struct writer_stats {
     uint64_t waiting_messages, waiting_bytes; /* now */
     uint64_t batches;                         /* committed, */
     uint64_t stored, duplicate, rejected;     /* messages in them */
+    uint64_t unnamed;                         /* of the rejected: too_many_names */
     uint64_t given_up;                        /* jobs that were not stored */
     uint64_t retries;                         /* attempts that failed and were made again */
     uint64_t commit_us;                       /* from taking a batch to its commit: sum over batches, */

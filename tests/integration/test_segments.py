@@ -1,11 +1,12 @@
 """Segments as a resource: create, read, list, delete, members, a person's segments, the feed, roles and errors (docs/api.md)."""
+import random
 import threading
 import time
 
 import pytest
 
 from support.client import Client, bearer, quoted
-from support.house import micros
+from support.house import iso, micros
 from support.wait import wait_for
 
 RULE = {"event": "Order Completed"}
@@ -372,6 +373,19 @@ def test_event_names(house):
     row = rows["Named ☃"]
     assert row["count"] == 3 and row["first_seen"].startswith("2026-01-01") and row["last_seen"].startswith("2026-01-03")
     assert not any(name.startswith("$") for name in rows)
+
+
+def test_texts_as_long_as_they_may_be(house):
+    """1,024 characters of four bytes that no compression makes shorter: they fit into no row of a B-tree."""
+    draw = random.Random(1)
+    name, path = ("".join(chr(draw.randrange(0x10000, 0x110000)) for _ in range(1024)) for _ in range(2))
+    house.segment("long-name", {"event": name})
+    house.segment("long-path", {"trait": path, "within_next": "7d"})
+    house.send({"type": "track", "userId": "long", "event": name},
+               {"type": "identify", "userId": "long", "traits": {path: iso(house.now() + 86_400_000_000)}})
+    assert house.members("long-name") == house.members("long-path") == {"long"}
+    found = house.api.get("/v1/events/names?limit=1000").json["data"]
+    assert [one["count"] for one in found if one["name"] == name] == [1]
 
 
 def test_operate_face(house):

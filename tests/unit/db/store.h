@@ -48,7 +48,7 @@ static inline void store_begin(void)
     db_free(store_db);
     ck_assert_int_eq(db_migrate(store_url()), DB_OK);
     store_db = store_open(store_url());
-    store_names = name_cache_new();
+    store_names = name_cache_new(NAMES_MAX_DEFAULT);
     store_run("INSERT INTO source (name) VALUES ('shop')");
 }
 

@@ -403,20 +403,38 @@ START_TEST(test_too_many_names)
 }
 END_TEST
 
-START_TEST(test_a_name_too_long_for_an_index)
+START_TEST(test_names_without_a_limit)
 {
-    char name[4 * 1000 + 1] = "";
+    struct name_cache *limited = store_names;
+
+    store_run("INSERT INTO event_name (name, source_id) SELECT 'n' || g, 1 FROM generate_series(1, 10000) g");
+    store_names = name_cache_new(0);
+    TELL(1, 0, {.user = "u", .event = "A", .at = 1});
+    name_cache_free(store_names);
+    store_names = name_cache_new(10001);
+    TELL(1, 0, {.user = "u", .event = "A", .at = 2}, {.user = "u", .event = "B", .at = 3});
+    name_cache_free(store_names);
+    store_names = limited;
+    ck_assert_int_eq(ask("SELECT count(*) FROM reject WHERE detail LIKE '%--names-max%'"), 1);
+}
+END_TEST
+
+START_TEST(test_names_as_long_as_they_may_be)
+{
+    char name[4 * 1024 + 1] = "";
     uint32_t random = 1;
 
-    for (int i = 0; i < 1000; i++) { /* characters of four bytes, in no order that could be compressed */
+    for (int i = 0; i < 1024; i++) { /* characters of four bytes, in no order that could be compressed */
         random = random * 1664525u + 1013904223u;
         name[4 * i] = '\xf0';
         name[4 * i + 1] = (char)(0x90 + (random >> 28));
         name[4 * i + 2] = (char)(0x80 + (random >> 22 & 0x3f));
         name[4 * i + 3] = (char)(0x80 + (random >> 16 & 0x3f));
     }
-    TELL(2, 0, {.user = "u", .event = "Seen", .at = 1}, {.user = "u", .event = name, .at = 2}, {.user = "u", .event = "Seen", .at = 3});
-    ck_assert_int_eq(ask("SELECT count(*) FROM reject WHERE code = 'refused_by_store'"), 1);
+    TELL(3, 0, {.user = "u", .event = "Seen", .at = 1}, {.user = "u", .event = name, .at = 2}, {.user = "u", .event = "Seen", .at = 3});
+    TELL(1, 0, {.user = "u", .event = name, .at = 4});
+    ck_assert_int_eq(ask("SELECT count(*) FROM event_name WHERE length(name) = 1024"), 1);
+    ck_assert_int_eq(ask("SELECT count(*) FROM reject"), 0);
 }
 END_TEST
 
@@ -576,7 +594,8 @@ int main(void)
     tcase_add_test(tests, test_a_culprit_is_found);
     tcase_add_test(tests, test_rejects_of_any_bytes);
     tcase_add_test(tests, test_too_many_names);
-    tcase_add_test(tests, test_a_name_too_long_for_an_index);
+    tcase_add_test(tests, test_names_without_a_limit);
+    tcase_add_test(tests, test_names_as_long_as_they_may_be);
     tcase_add_test(tests, test_a_missing_partition_is_made);
     tcase_add_test(tests, test_batches_change_nothing);
     suite_add_tcase(suite, tests);

@@ -42,7 +42,7 @@ static void *client_run(void *context)
 
     if (!client->db) {
         client->db = store_open(client->url ? client->url : store_url());
-        client->names = name_cache_new();
+        client->names = name_cache_new(NAMES_MAX_DEFAULT);
     }
     client->status = db_connect(client->db);
     if (client->status == DB_OK)
@@ -129,7 +129,7 @@ static void *stress_run(void *context)
 {
     struct stress *stress = context;
     struct db *db = store_open(store_url());
-    struct name_cache *names = name_cache_new();
+    struct name_cache *names = name_cache_new(NAMES_MAX_DEFAULT);
 
     for (int batch = 0; batch < STRESS_BATCHES; batch++) {
         struct say says[STRESS_BATCH];

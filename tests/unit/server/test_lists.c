@@ -1,6 +1,7 @@
 /* Lists in ticks: edits, merges, erasures, lists that rules refer to; and that members equal the replayed feed throughout. */
 #include "db/list.h"
 
+#include "db/tick.h"
 #include "tests/unit/run.h"
 #include "tests/unit/server/world.h"
 
@@ -62,6 +63,14 @@ static void expect_outcome(int64_t op_id, int64_t added, int64_t removed, int64_
     ck_assert_int_eq(outcome.unchanged, unchanged);
 }
 
+static void expect_pending(int64_t n)
+{
+    struct db_worker_status status;
+
+    ck_assert_int_eq(db_worker_status(store_db, &status), DB_OK);
+    ck_assert_int_eq(status.pending, n);
+}
+
 START_TEST(an_edit_is_applied_by_the_next_tick)
 {
     struct list_outcome outcome;
@@ -74,7 +83,9 @@ START_TEST(an_edit_is_applied_by_the_next_tick)
     op_id = edit("vip", LIST_ADD, "ada bob (x)", true);
     ck_assert_int_eq(db_list_read(store_db, op_id, &outcome), DB_OK);
     ck_assert(!outcome.done);
+    expect_pending(4); /* two rows of the messages, one of the people made, the edit */
     tick_at(2);
+    expect_pending(0);
     ck_assert_uint_eq(world.result.lists.applied, 1);
     expect_outcome(op_id, 3, 0, 0);
     expect_members("vip", "ada bob (x)");
