@@ -60,7 +60,7 @@ enum auth auth_collect(struct call *c)
     if (header)
         auth = auth_key(c, header, strlen(header));
     if (auth == AUTH_NONE && basic)
-        auth = auth_key(c, decoded, base64_read(basic, decoded, sizeof decoded));
+        auth = auth_key(c, decoded, base64_bytes(basic, decoded, sizeof decoded));
     if (auth == AUTH_NONE && query)
         auth = auth_key(c, query, strlen(query));
     return auth;

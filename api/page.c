@@ -79,7 +79,7 @@ bool page_read(struct call *c, struct page *ret_page)
         return false;
     if (!cursor)
         return true;
-    len = base64_read(cursor, bytes, sizeof bytes);
+    len = base64_bytes(cursor, bytes, sizeof bytes);
     if (len > DIGEST_SIZE && !memchr(bytes + DIGEST_SIZE, '\0', len - DIGEST_SIZE) && utf8_ok(bytes + DIGEST_SIZE, len - DIGEST_SIZE)) {
         memcpy(ret_page->place, bytes + DIGEST_SIZE, len - DIGEST_SIZE);
         digest = digest_of(c, ret_page->place);

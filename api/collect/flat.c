@@ -102,7 +102,7 @@ char *flat_data(const char *data, size_t *ret_len)
 
     for (char *at = text; (at = strchr(at, ' ')); at++)
         *at = '+';
-    len = base64_read(text, bytes, size);
+    len = base64_bytes(text, bytes, size);
     if (len) {
         *ret_len = len;
         return bytes;

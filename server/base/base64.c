@@ -14,7 +14,7 @@ static int base64_digit(char c)
     return at && *at ? (int)(at - digits) : -1;
 }
 
-size_t base64_read(const char *text, void *ret_bytes, size_t size)
+size_t base64_bytes(const char *text, void *ret_bytes, size_t size)
 {
     uint8_t *bytes = ret_bytes;
     uint32_t bits = 0;

@@ -15,11 +15,11 @@ START_TEST(test_base64)
     char bytes[16];
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        size_t len = base64_read(cases[i].text, bytes, sizeof bytes);
+        size_t len = base64_bytes(cases[i].text, bytes, sizeof bytes);
 
         ck_assert_msg(len == strlen(cases[i].bytes) && memcmp(bytes, cases[i].bytes, len) == 0, "case %zu", i);
     }
-    ck_assert_uint_eq(base64_read("a2V5Og==", bytes, 3), 0); /* does not fit */
+    ck_assert_uint_eq(base64_bytes("a2V5Og==", bytes, 3), 0); /* does not fit */
 }
 END_TEST
 
