@@ -92,10 +92,10 @@ class StoredScene(Scene):
             ts, received_at, message_id = order
             properties = loads(properties) if properties else {}
             events.setdefault(id, []).append(Event(ts, name, properties, {}, received_at, bytes(message_id)))
-        people = self.house.rows("SELECT profile_id::text, user_id, anonymous_id, traits::text FROM profile ORDER BY created_at")
+        people = self.house.rows("SELECT profile_id::text, user_id, anonymous_id, email, traits::text FROM profile ORDER BY created_at")
         return [
-            Person(id=bytes.fromhex(id.replace("-", "")), user_id=user, anonymous_id=anonymous, traits=loads(traits), events=events.get(id, []))
-            for id, user, anonymous, traits in people
+            Person(id=bytes.fromhex(id.replace("-", "")), user_id=user, anonymous_id=anonymous, email=email, traits=loads(traits), events=events.get(id, []))
+            for id, user, anonymous, email, traits in people
         ]
 
 

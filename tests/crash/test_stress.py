@@ -2,6 +2,7 @@
 
 An earlier design lost 38 % of the events here.
 """
+import itertools
 import random
 import threading
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from differential.model import message_id
 from support.client import Client, basic
-from support.house import House
+from support.house import House, named
 from support.server import Server, run
 
 PEOPLE = 60
@@ -26,24 +27,37 @@ def house():
 
 
 def messages(random_, thread, serial, count):
-    """Anonymous ids s* belong to one user each, p* wander between users; half of the messages are of a few people only."""
+    """Anonymous ids s* and addresses s*@x belong to one user each, p* and p*@x wander between users; half of the messages are of a few
+    people only."""
     made = []
     for i in range(count):
         n = int(PEOPLE * random_.random() ** 2)
-        anonymous = random_.choice([f"s{n}", f"s{n}", f"p{n}"])
-        user = f"u{n}" if anonymous[0] == "s" else f"u{random_.randrange(PEOPLE)}"
+        solid = random_.random() < 2 / 3
+        anonymous, email, user = (f"s{n}", f"s{n}@x", f"u{n}") if solid else (f"p{n}", f"p{n}@x", f"u{random_.randrange(PEOPLE)}")
         ids = random_.choice([{"anonymousId": anonymous}] * 3 + [{"userId": user}, {"userId": user, "anonymousId": anonymous}])
-        kind = random_.choice(["track"] * 5 + ["identify", "alias"])
+        kind = random_.choice(["track"] * 5 + ["identify"] * 2 + ["alias", "mail"])
         message = {"type": kind, "messageId": f"{thread}-{serial}-{i}", "timestamp": f"2026-01-01T00:00:{random_.randrange(60):02}Z", **ids}
         if kind == "track":
             message["event"] = random_.choice("ABCD")
         if kind == "identify":
-            message["traits"] = {"n": i}
+            message["traits"] = {"n": i, **random_.choice([{}, {"email": email.upper()}])}
         if kind == "alias":
             message = {**message, "userId": user, "previousId": anonymous}
             message.pop("anonymousId", None)
+        if kind == "mail":
+            message = {**message, "type": "track", "event": random_.choice("AB"), "properties": {"email": email}}
+            message.pop("anonymousId", None)
+            message.pop("userId", None)
         made.append(message)
     return made
+
+
+def ids_of(message):
+    """(kind, id) of a message, the strongest first."""
+    anonymous = message.get("anonymousId") or message.get("previousId")
+    email = message.get("traits", {}).get("email") or message.get("properties", {}).get("email")
+    ids = [("user", message.get("userId")), ("email", email and email.lower()), ("anonymous", anonymous)]
+    return [(kind, id) for kind, id in ids if id]
 
 
 class Sender(threading.Thread):
@@ -89,10 +103,12 @@ def test_ingest_beside_merges_from_two_processes(house):
         verified = run(house.postgres.url, "verify")
         assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
         expected = house.rows(
-            "SELECT user_id, anonymous_id FROM profile JOIN event USING (profile_id) JOIN event_name USING (name_id)"
-            " WHERE name = 'A' GROUP BY 1, 2 HAVING count(*) >= 3"
+            "SELECT user_id, anonymous_id, email FROM profile JOIN event USING (profile_id) JOIN event_name USING (name_id)"
+            " WHERE name = 'A' GROUP BY 1, 2, 3 HAVING count(*) >= 3"
         )
-        assert house.snapshot("stress")[0] == {("user", u) if u is not None else ("anonymous", a) for u, a in expected}
+        assert house.snapshot("stress")[0] == {
+            named(dict(zip(("user_id", "anonymous_id", "email"), row))) for row in expected
+        }
     finally:
         second.stop()
 
@@ -108,21 +124,25 @@ def check_identities(house, sent):
     assert house.one(
         "SELECT count(*) FROM identity LEFT JOIN profile USING (profile_id) WHERE profile.profile_id IS NULL"
     ) == 0, "a chain or a dead end"
-    now = dict(
-        house.rows("SELECT kind || ' ' || external_id, coalesce(user_id, anonymous_id) FROM identity JOIN profile USING (profile_id)")
-    )
-    seen_with = {}
-    for message in sent.values():
-        anonymous = message.get("anonymousId") or message.get("previousId")
-        if anonymous and "userId" in message:
-            seen_with.setdefault(anonymous, set()).add(message["userId"])
-        if "userId" in message:
-            assert now["user " + message["userId"]] == message["userId"]
-    for anonymous, users in seen_with.items():
-        assert now["anonymous " + anonymous] in users
-    # an anonymous id of one user only: all that was ever sent with it is the user's
-    owner = dict(house.rows("SELECT message_id::text, user_id FROM event JOIN profile USING (profile_id)"))
-    for id, message in sent.items():
-        anonymous = message.get("anonymousId") or message.get("previousId", "")
-        if anonymous.startswith("s") and anonymous in seen_with:
-            assert owner[str(uuid.UUID(bytes=message_id(id)))] == "u" + anonymous[1:], message
+    assert house.one("SELECT count(*) FROM profile WHERE num_nonnulls(user_id, anonymous_id, email) <> 1") == 0
+    label = "coalesce('user ' || user_id, 'email ' || email, 'anonymous ' || anonymous_id)"
+    now = dict(house.rows(f"SELECT kind || ' ' || external_id, {label} FROM identity JOIN profile USING (profile_id)"))
+    pairs = {pair for message in sent.values() for pair in itertools.combinations(ids_of(message), 2)}
+    assert {" ".join(id) for message in sent.values() for id in ids_of(message)} == set(now)
+    for name, means in now.items():
+        assert means == name or tuple(name.split(" ")) in {weaker for _, weaker in pairs}, f"{name} has become {means}, which it never met"
+    # ids of one user only: all that was ever sent with them is the user's
+    owner = dict(house.rows(f"SELECT message_id::text, {label} FROM event JOIN profile USING (profile_id)"))
+    checked = 0
+    for n in range(PEOPLE):
+        user, email, anonymous = ("user", f"u{n}"), ("email", f"s{n}@x"), ("anonymous", f"s{n}")
+        ours = {user}
+        if (user, email) in pairs:
+            ours |= {email} | ({anonymous} if (user, anonymous) in pairs or (email, anonymous) in pairs else set())
+        elif (user, anonymous) in pairs and (email, anonymous) not in pairs:
+            ours.add(anonymous)
+        for id, message in sent.items():
+            if ours & set(ids_of(message)):
+                assert owner[str(uuid.UUID(bytes=message_id(id)))] == f"user u{n}", message
+                checked += len(ours) == 3
+    assert checked > 200, checked

@@ -376,7 +376,7 @@ class Generator:
     def history(self, people, count, old=()):
         """count messages about `people` (a prefix and a number), as dicts in order of arrival; some are retries of `old` or of each other.
 
-        Anonymous ids become users, point to a second user, and are aliased; times are late, tied, missing, shifted and in the future.
+        Anonymous ids and addresses become users, point to a second user, and are aliased; times are late, tied, missing, shifted and in the future.
         """
         made = []
         for _ in range(count):
@@ -390,6 +390,7 @@ class Generator:
     def message(self, prefix, people, serial):
         user = f"{prefix}u{self.random.randrange(people)}"
         anonymous = f"{prefix}a{self.random.randrange(people)}"
+        email = self.one(f"{prefix}e{self.random.randrange(people)}@x", f" {prefix}E{self.random.randrange(people)}@X")
         kind = self.one("track", "track", "track", "track", "track", "page", "screen", "identify", "identify", "group", "alias")
         made = {"type": kind, "messageId": f"{prefix}m{serial}-{self.random.getrandbits(32)}"}
         if kind == "alias":
@@ -397,15 +398,19 @@ class Generator:
         ids = self.one({"userId": user}, {"userId": user}, {"anonymousId": anonymous}, {"anonymousId": anonymous})
         if self.chance(0.06):
             ids = {"userId": user, "anonymousId": anonymous}
+        if self.chance(0.1):  # somebody known by an address only
+            ids = {"traits": {"email": email}}
         made.update(ids)
         if kind == "track":
             made["event"] = self.of(["A", "A", "B", "B", "C", "Order Completed"]) if self.chance(0.85) else self.of(NAMES)
         if kind in ("page", "screen") and self.chance(0.5):
             made["name"] = self.of(TEXTS[:4])
         if kind == "identify":
-            made["traits"] = self.document() if self.chance(0.9) else {self.one("n", "s", "d"): None}
+            made["traits"] = {**made.get("traits", {}), **self.document()} if self.chance(0.9) else {**made.get("traits", {}), self.one("n", "s", "d"): None}
+            if self.chance(0.3):
+                made["traits"]["email"] = email if self.chance(0.9) else self.one(None, "none", 5)
         elif kind == "group":
-            made.update(groupId="g", traits={"n": literal("5")})
+            made.update(groupId="g", traits={**made.get("traits", {}), "n": literal("5")})
         elif self.chance(0.9):
             made["properties"] = self.document()
         if self.chance(0.3):

@@ -7,6 +7,7 @@ database holds exactly the model's events, each once, under the right profile.
 import dataclasses
 import hashlib
 import json
+import re
 
 from differential.naive import Event, Profile
 from differential.values import SECOND, Number, dumps, instant, is_numeric_text, loads, text, zone
@@ -15,6 +16,7 @@ MINUTE = 60 * SECOND
 REFUSED_IDS = {
     "null", "undefined", "anonymous", "none", "0", "-1", "NaN", "[object Object]", ".", "..", "00000000-0000-0000-0000-000000000000"
 }
+STRONGEST = ["user", "email", "anonymous"]
 CALLS = {"identify": "$identify", "alias": "$alias", "group": "$group"}
 
 
@@ -54,13 +56,26 @@ def external_id(value):
     return value
 
 
+def address(value):
+    """The email address that a value is, or None."""
+    text = value.strip().lower() if isinstance(value, str) else ""
+    return text if re.fullmatch(r"[^@\s]+@[^@\s]+", text) else None
+
+
 @dataclasses.dataclass(eq=False)
 class Person(Profile):
     anonymous_id: str = None
+    email: str = None
 
     @property
     def label(self):
+        if self.email is not None:
+            return "email", self.email
         return ("user", self.user_id) if self.user_id is not None else ("anonymous", self.anonymous_id)
+
+    @property
+    def strength(self):
+        return STRONGEST.index(self.label[0])
 
 
 @dataclasses.dataclass(eq=False)
@@ -86,19 +101,30 @@ class Model:
         kind = message["type"]
         user = external_id(message.get("userId"))
         anonymous = external_id(message.get("previousId" if kind == "alias" else "anonymousId"))
-        if user is None and anonymous is None:
+        email = self.email(message, kind, user is None and anonymous is None)
+        raws = [(kind, id) for kind, id in [("user", user), ("email", email), ("anonymous", anonymous)] if id is not None]
+        if not raws:
             self.rejected.append(("no_user_anon_id", message))
             return
         event = self.event(message, kind, sent, answered)
-        if self.is_double(event, user, anonymous):
+        if self.is_double(event, raws):
             return
-        person = self.resolve(user, anonymous)
+        person = self.resolve(raws)
         person.events.append(event)
         self.arrived.append(event)
         if kind == "identify":
             given = {**message.get("context", {}).get("traits", {}), **message.get("traits", {})}
             person.traits.update(given)
             person.traits = {key: value for key, value in person.traits.items() if value is not None}
+
+    @staticmethod
+    def email(message, kind, nameless):
+        context, traits, properties = message.get("context", {}).get("traits", {}), message.get("traits", {}), message.get("properties", {})
+        if kind == "identify":
+            return address(traits.get("email")) or address(context.get("email"))
+        if not nameless:
+            return None
+        return address(context.get("email")) or address(traits.get("email")) or address(properties.get("email"))
 
     def event(self, message, kind, sent, answered):
         name = CALLS.get(kind) or {"page": "Page Viewed", "screen": "Screen Viewed"}.get(kind) or message["event"]
@@ -122,22 +148,18 @@ class Model:
             range=(sent, answered) if unknown else None,
         )
 
-    def is_double(self, event, user, anonymous):
+    def is_double(self, event, raws):
         """Same person (through merges and re-pointed ids), name, messageId and client timestamp."""
-        raw = ("user", user) if user is not None else ("anonymous", anonymous)
-        where = {self.identity.get(raw)} | self.former.get(raw, set())
+        where = {self.identity.get(raws[0])} | self.former.get(raws[0], set())
         same = lambda e: (e.name, e.message_id, e.own_ts) == (event.name, event.message_id, event.own_ts)  # noqa: E731
         return any(same(e) for id in where if id in self.people for e in self.people[id].events)
 
-    def resolve(self, user, anonymous):
-        """The person a message is about, after what its ids say about identity."""
-        if user is None:
-            return self.person("anonymous", anonymous)
-        person = self.person("user", user)
-        if anonymous is not None:
-            raw = ("anonymous", anonymous)
+    def resolve(self, raws):
+        """The person a message is about, after what its ids, the strongest first, say about identity."""
+        person = self.person(*raws[0])
+        for raw in raws[1:]:
             before = self.people.get(self.identity.get(raw))
-            if before is not None and before is not person and before.user_id is None:
+            if before is not None and before is not person and before.strength > person.strength:
                 self.merge(before, person)
             self.point(raw, person)
         return person
@@ -146,8 +168,7 @@ class Model:
         raw = (kind, external)
         if raw not in self.identity:
             id = profile_id(kind, external)
-            names = {"user_id": external} if kind == "user" else {"anonymous_id": external}
-            self.people[id] = Person(id=id, **names)
+            self.people[id] = Person(id=id, **{{"user": "user_id", "anonymous": "anonymous_id", "email": "email"}[kind]: external})
             self.identity[raw] = id
         return self.people[self.identity[raw]]
 
@@ -157,7 +178,7 @@ class Model:
         self.identity[raw] = person.id
 
     def merge(self, gone, into):
-        """The events and traits of an anonymous profile move to the user's, whose own traits win."""
+        """The events and traits of a weaker profile move to the stronger, whose own traits win."""
         have = {(e.name, e.message_id, e.own_ts) for e in into.events}
         into.events += [e for e in gone.events if (e.name, e.message_id, e.own_ts) not in have]
         into.traits = {**gone.traits, **into.traits}

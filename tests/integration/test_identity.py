@@ -1,4 +1,4 @@
-"""Who a message is about: anonymous profiles merged into users', re-pointed ids, aliases, traits (docs/api.md, "Identity")."""
+"""Who a message is about: anonymous profiles merged into users', re-pointed ids, aliases, traits (docs/identity.md)."""
 import pytest
 
 
