@@ -1,6 +1,7 @@
 """The real SDKs for browsers, in Chromium, on pages of another origin: every call is stored, once, whatever the network does and when the visitor
 leaves. pages/ has what the visitor does; what each SDK does itself is in SDKS."""
 import collections
+import json
 import pathlib
 import subprocess
 
@@ -14,17 +15,25 @@ from support.wait import wait_for
 
 FAULTS = ["status", "busy", "bare", "refused", "lost", "slow"]
 CALLS = {"Page Viewed": 1, "Product Viewed": 1, "$identify": 1, "$group": 1, "Order Completed": 6, "Größe gewählt ☃ 漢字 🎉": 1, "Screen Viewed": 1, "$alias": 1}
+NAMES = {"page": "Page Viewed", "identify": "$identify", "group": "$group", "alias": "$alias", "screen": "Screen Viewed"}
 LEAVING = {"Page Viewed": 1, "$identify": 1, "Left": 4}
 
-# page: the file in pages/; options: of its start(); lacks: calls it does not know; retries: sends again what was not acknowledged; resumes: at the
-# next visit too, what was under way when the page went; paths: all that it asks for
-Sdk = collections.namedtuple("Sdk", "name page options lacks retries resumes paths")
+# page: the file in pages/; options: of its start(); lacks: calls it does not know; retries: sends again what was not acknowledged; leaving: what is not
+# sent yet when the page goes leaves with it ("flushes"), is sent at the next visit ("resumes"), may be lost ("loses"); paths: what it posts to
+Sdk = collections.namedtuple("Sdk", "name page options lacks retries leaving paths")
 NEXT = {"/v1/p", "/v1/t", "/v1/i", "/v1/g", "/v1/a", "/v1/s"}
 SDKS = [
-    Sdk("next-standard", "analytics-next", {"settings": "inline", "strategy": "standard"}, set(), True, True, NEXT),
-    Sdk("next-batching", "analytics-next", {"settings": "inline", "strategy": "batching"}, set(), True, False, {"/v1/b"}),
-    Sdk("next-keepalive", "analytics-next", {"settings": "inline", "strategy": "keepalive"}, set(), True, False, {"/v1/b"}),
+    Sdk("next-standard", "analytics-next", {"settings": "inline", "strategy": "standard"}, set(), True, "resumes", NEXT),
+    Sdk("next-batching", "analytics-next", {"settings": "inline", "strategy": "batching"}, set(), True, "flushes", {"/v1/b"}),
+    Sdk("next-keepalive", "analytics-next", {"settings": "inline", "strategy": "keepalive"}, set(), True, "flushes", {"/v1/b"}),
+    Sdk("next-document", "analytics-next", {"settings": "document", "strategy": "standard"}, set(), True, "resumes", NEXT),
+    Sdk("rudder", "rudder", {"transport": "xhr"}, {"Screen Viewed"}, True, "resumes", {"/v1/page", "/v1/track", "/v1/identify", "/v1/group", "/v1/alias"}),
+    Sdk("rudder-batch", "rudder", {"transport": "batch"}, {"Screen Viewed"}, True, "resumes", {"/v1/batch"}),
+    Sdk("rudder-beacon", "rudder", {"transport": "beacon"}, {"Screen Viewed"}, False, "flushes", {"/beacon/v1/batch"}),
+    Sdk("jitsu", "jitsu", {}, {"Screen Viewed", "$alias"}, False, "loses", {"/api/s/page", "/api/s/track", "/api/s/identify", "/api/s/group"}),
 ]
+
+ALIKE = {"next-document", "next-keepalive"}  # what they do after a fault is what next-standard and next-batching do
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +57,19 @@ def pages(tmp_path_factory):
 class Visit:
     """A visitor on a page with an SDK, who has a source of their own; cohortd is behind a proxy with the given faults."""
 
-    def __init__(self, house, browser, pages, sdk, case, faults=()):
+    def __init__(self, house, browser, pages, sdk, case, faults=(), **options):
         self.house, self.sdk, self.name = house, sdk, f"{sdk.name}-{case}"
         self.key = house.server.key("write", source=self.name)
         self.proxy = Proxy(house.server.port, faults, delay_s=1)
         self.context, self.url = browser.context(), pages.url(f"/{sdk.page}?utm_source=news&utm_campaign=Fr%C3%BChling")
         self.context.run(f"const seen = {self.context.name}.seen = []; {self.context.name}.on('request', (request) => seen.push(request.url()))")
         self.hosts = {pages.origin(), self.proxy.url}
+        self.options = {"host": self.proxy.url, "key": self.key, **sdk.options, **options}
         self.open()
 
     def open(self):
         self.page = self.context.page(self.url)
-        self.page.eval(f"start({{host: '{self.proxy.url}', key: '{self.key}', ...{self.sdk.options}}})")
+        self.page.eval(f"start({json.dumps(self.options)})")
 
     def rows(self, columns):
         return self.house.rows(
@@ -69,16 +79,29 @@ class Visit:
     def counts(self):
         return dict(collections.Counter(name for name, in self.rows("event_name.name")))
 
-    def wait(self, calls, seconds=20):
-        """Until all those calls are stored, the proxy has nothing under way, and each is stored once."""
-        expected = {name: n for name, n in calls.items() if name not in self.sdk.lacks}
+    def lost(self):
+        """What never passed, by name: only an SDK that does not send again loses anything."""
+        passed = set(map(stored_id, self.proxy.passed))
+        stopped = [message for message in self.proxy.stopped if stored_id(message) not in passed]
+        return collections.Counter(message.get("event") or NAMES[message["type"]] for message in stopped if not self.sdk.retries)
+
+    def wait(self, calls, all_come=True):
+        """Until all those calls are stored, each once, but for what the SDK itself loses. How often the one that passed most often did."""
+        expected = collections.Counter({name: n for name, n in calls.items() if name not in self.sdk.lacks})
+
+        def done():
+            found = collections.Counter(self.counts()) + self.lost()
+            return not self.proxy.pending and (found == expected if all_come else found and found <= expected) and self.once()
+
         try:
-            wait_for(lambda: self.counts() == expected and not self.proxy.pending, seconds, "all calls to be stored", every=0.1)
+            wait_for(done, 20, "all calls to be stored", every=0.1)
         except TimeoutError:
-            assert self.counts() == expected and not self.proxy.pending
-        passed = collections.Counter(map(stored_id, self.proxy.passed))
-        assert collections.Counter(id for id, in self.rows("message_id::text")) == dict.fromkeys(passed, 1)
-        return max(passed.values())
+            assert self.counts() == expected and self.lost() == {} and not self.proxy.pending and self.once()
+        return max(collections.Counter(map(stored_id, self.proxy.passed)).values())
+
+    def once(self):
+        """All that passed is stored, once."""
+        return collections.Counter(id for id, in self.rows("message_id::text")) == dict.fromkeys(map(stored_id, self.proxy.passed), 1)
 
     def close(self):
         """The visitor is gone. Nothing was asked of anybody else."""
@@ -112,19 +135,24 @@ def test_every_call_is_stored(house, browser, pages, sdk):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("sdk", [sdk for sdk in SDKS if sdk.retries], ids=lambda sdk: sdk.name)
+@pytest.mark.parametrize("sdk", [sdk for sdk in SDKS if sdk.name not in ALIKE], ids=lambda sdk: sdk.name)
 def test_stored_once_when(house, browser, pages, sdk, fault):
     with Visit(house, browser, pages, sdk, fault, [fault]) as visit:
         visit.page.eval(f"calls('{visit.name}')")
-        assert (visit.wait(CALLS) > 1) == (fault == "lost")
+        seen = visit.wait(CALLS)
+        if sdk.retries:
+            assert (seen > 1) == (fault == "lost")
+        elif fault in ("status", "busy", "bare"):  # when a connection is cut, the browser itself may send again
+            assert visit.lost()
 
 
-@pytest.mark.parametrize("faults", [[], ["slow"], ["lost"]], ids=["fine", "slow", "lost"])
+@pytest.mark.parametrize("fault", [None, "lost"])
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.name)
-def test_stored_when_the_visitor_leaves(house, browser, pages, sdk, faults):
-    with Visit(house, browser, pages, sdk, "leaves-" + "".join(faults), faults) as visit:
+def test_stored_when_the_visitor_leaves(house, browser, pages, sdk, fault):
+    waiting = {"size": 100, "timeout": 60000} if sdk.name == "next-batching" else {}  # without keepalive, a batch under way would be lost
+    with Visit(house, browser, pages, sdk, f"leaves-{fault}", [fault] if fault else [], **waiting) as visit:
         visit.page.eval(f"leave('{visit.name}')")
         visit.page.close()
-        if sdk.resumes:
+        if sdk.leaving == "resumes":
             visit.open()
-        visit.wait(LEAVING)
+        visit.wait(LEAVING, all_come=sdk.leaving != "loses")

@@ -21,6 +21,7 @@ SDKS = [
     Sdk("analytics-node", {"status", "busy", "refused", "lost", "slow"}, set(), True, "@segment/analytics-node"),
     Sdk("analytics-node-6", {"status", "busy", "refused", "lost"}, set(), True, "analytics-node"),
     Sdk("rudder-node", {"status", "busy", "refused", "lost"}, set(), True, "analytics-node"),
+    Sdk("jitsu-node", set(), {"Screen Viewed", "$alias"}, False, "@jitsu/js"),
 ]
 
 

@@ -2,9 +2,9 @@ import { AnalyticsBrowser } from '@segment/analytics-next'
 import './calls.js'
 
 // settings: 'document' asks host for it, 'inline' asks for nothing.
-window.start = async ({ host, key, settings, strategy }) => {
+window.start = async ({ host, key, settings, strategy, size = 5, timeout = 300 }) => {
     const apiHost = host.replace('http://', '') + '/v1'
-    const config = { size: 5, timeout: 300, keepalive: strategy === 'keepalive' }
+    const config = { size, timeout, keepalive: strategy === 'keepalive' }
     const deliveryStrategy = strategy === 'standard' ? undefined : { strategy: 'batching', config }
     const cdnSettings = { integrations: { 'Segment.io': { apiKey: key, apiHost, protocol: 'http' } }, metrics: { sampleRate: 0 } }
     const [analytics] = await AnalyticsBrowser.load(
