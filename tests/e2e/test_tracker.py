@@ -112,7 +112,7 @@ def test_calls_before_the_script_is_there(open_shop, house):
     seen = {"path": "/early", "referrer": "", "search": "?utm_source=news&utm_campaign=spring&utm_medium=email", "title": "Shop", "url": url}
     assert context["page"] == seen and view == seen
     assert context["campaign"] == {"source": "news", "name": "spring", "medium": "email"}
-    assert context["library"]["name"] == "cohortd.js" and context["locale"] and context["timezone"] and "Chrome" in context["userAgent"]
+    assert context["library"]["name"] == "cohortd.js" and context["locale"] and context["userAgentData"]["platform"] and context["timezone"] and "Chrome" in context["userAgent"]
     assert "consent" not in context
     assert page.errors() == []
 
@@ -190,16 +190,16 @@ def test_pages_of_an_application(open_shop, house):
     shop = open_shop()
     shop.pages.content["/app"] = shop.html("data-page data-spa", more="<script>cohortd.identify('spa')</script>")
     page = shop.visit("/app")
+    page.eval("(() => { const { page } = cohortd; seen = 0; cohortd.page = () => page(seen++ && undefined) })()")
     page.eval("history.pushState({}, '', '/app/shoes'), document.title = 'Shoes'")
-    page.wait("new Promise((done) => setTimeout(done, 10, 1))")
+    page.wait("seen == 1")
     page.eval("history.replaceState({}, '', '/app/shoes?size=9')")
-    page.wait("new Promise((done) => setTimeout(done, 10, 1))")
+    page.wait("seen == 2")
     page.eval("history.replaceState({scroll: 9}, '', location.href), history.pushState({}, '', '#more')")  # the same page
-    page.wait("new Promise((done) => setTimeout(done, 10, 1))")
     page.eval("history.back()")
     page.wait("!location.hash")
     page.eval("history.back()")
-    page.wait("location.pathname == '/app'")
+    page.wait("seen == 3")
     views = "SELECT properties->>'path', properties->>'search', properties->>'title' FROM event JOIN event_name USING (name_id)" \
             " JOIN profile USING (profile_id) WHERE name = 'Page Viewed' AND user_id = 'spa' ORDER BY ts, received_at"
     wait_for(lambda: len(house.rows(views)) >= 4, 20, "four pages")
@@ -426,6 +426,22 @@ def test_global_privacy_control_stores_nothing(open_shop, house):
     # One visitor for each page: two events each.
     ids = [profile for profile, _ in rows]
     assert ids[0] == ids[1] != ids[2] == ids[3]
+
+
+@pytest.mark.parametrize("policy, stored", [("ignore", True), ("first_party", True), ("drop", False)])
+def test_global_privacy_control_by_the_policy_of_the_source(open_shop, house, policy, stored):
+    assert house.api.post("/v1/sources", {"name": policy, "privacy": policy}).status == 201
+    shop = open_shop(key=house.api.post("/v1/keys", {"role": "write", "source": policy}).json["key"])
+    page = shop.visit(context=shop.visitor(GPC, extraHTTPHeaders={"Sec-GPC": "1"}))
+    user = f"private {policy}"
+    page.eval(f"cohortd.identify('{user}')")
+    shop.track(page, range(9))
+    wait_for(lambda: shop.proxy.messages == 10, 20, "the request")
+    page.goto(shop.pages.url("/bare"))
+    wait_for(lambda: (house.events(user, shop.event) == 9) == stored, 10, "the events, by policy")
+    denied = house.rows("SELECT state FROM consent JOIN profile USING (profile_id) WHERE user_id = %s AND channel = 'third_party'", user)
+    assert denied == ([("denied",)] if policy == "first_party" else [])
+    assert all(headers.get("sec-gpc") == "1" for method, _, headers in shop.proxy.requests if method == "POST")
 
 
 def test_global_privacy_control_forgets_what_was_stored(open_shop):

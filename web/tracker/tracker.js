@@ -115,7 +115,7 @@ const flush = () => {
             if (status && status < 500 && status != 408 && status != 429) {
                 fails = 0
                 done(batch)
-                return schedule()
+                return schedule(0) // what came meanwhile has waited enough
             }
             putBack(batch)
             const wait = Math.min(BACKOFF, 1e3 * 2 ** fails++) / 2
@@ -166,6 +166,7 @@ const contextOf = () => {
         page: pageOf(),
         campaign: Object.keys(campaign)[0] && campaign,
         userAgent: navigator.userAgent,
+        userAgentData: navigator.userAgentData,
         locale: navigator.language,
         timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
         library: { name: "cohortd.js", version: "1" },
