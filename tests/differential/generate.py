@@ -33,6 +33,8 @@ SUITED_INSIDE = {
 PLAIN_PATHS = [path for path in PATHS if "[]" not in path.replace(r"\[\]", "")]
 LASTS = ["2s", "5s", "30s", "10m", "1h", "1d", "24h", "7d", "2w", "30d", "90d", "365d", "3650d"]
 CALENDAR = ["today", "yesterday"] + [f"{which}_{unit}" for which in ("this", "last") for unit in ("week", "month", "quarter", "year")]
+CHANNELS = ["email", "sms", "third_party", "☃ x"]
+STATES = ["granted", "denied", "unknown"]
 TEXT_OPERATORS = ["contains", "starts_with", "ends_with", "matches"]
 
 
@@ -133,6 +135,11 @@ class Generator:
             made["s"] = RawString(self.one("a\\u0000b", "\\ud800", "x\\udfffy", "\\ud83d\\ude42"))
         return made
 
+    def consent(self):
+        """An object as traits have it: states in every form, and some that are none."""
+        states = ["granted", "granted", "denied", "denied", True, False, None, None, "unknown", literal("1"), {}]
+        return {channel: self.of(states) for channel in CHANNELS if self.chance(0.5)}
+
     def item(self):
         if self.chance(0.15):
             return self.value()
@@ -199,7 +206,7 @@ class Generator:
         return {"definition": self.condition(self.one(0, 0, 0, 1, 2, 3), list(keys)), "timezone": self.of(ZONES)}
 
     def condition(self, depth, keys):
-        kinds = ["event"] * 5 + ["sequence"] * 3 + ["trait"] * 3 + ["profile", "bucket"] + ["segment"] * (2 if keys else 0)
+        kinds = ["event"] * 5 + ["sequence"] * 3 + ["trait"] * 3 + ["profile", "bucket", "consent"] + ["segment"] * (2 if keys else 0)
         if depth:
             kinds = ["all", "any", "not", "some", "score"] * 3 + kinds
         made = getattr(self, "a_" + self.of(kinds))(depth, keys)
@@ -237,6 +244,14 @@ class Generator:
 
     def a_segment(self, _depth, keys):
         return {"segment": self.of(keys)}
+
+    def a_consent(self, _depth, _keys):
+        made = {"consent": self.of(CHANNELS) if self.chance(0.95) else "never stated"}
+        for _ in range(self.one(1, 1, 1, 2)):
+            made[self.one("eq", "neq")] = self.of(STATES)
+            if self.chance(0.4):
+                made = {"consent": made["consent"], self.one("in", "nin"): self.random.sample(STATES, self.random.randint(1, 2))}
+        return made
 
     def a_bucket(self, _depth, _keys):
         low, high = sorted(self.random.sample(range(10_001), 2))
@@ -409,12 +424,16 @@ class Generator:
             made["traits"] = {**made.get("traits", {}), **self.document()} if self.chance(0.9) else {**made.get("traits", {}), self.one("n", "s", "d"): None}
             if self.chance(0.3):
                 made["traits"]["email"] = email if self.chance(0.9) else self.one(None, "none", 5)
+            if self.chance(0.4):
+                made["traits"]["consent"] = self.consent() if self.chance(0.9) else self.one("yes", None, True, [])
         elif kind == "group":
             made.update(groupId="g", traits={**made.get("traits", {}), "n": literal("5")})
         elif self.chance(0.9):
             made["properties"] = self.document()
         if self.chance(0.3):
             made["context"] = {"campaign": {"source": self.of(TEXTS[:5])}, "locale": self.one("de", "en", None)}
+            if kind == "identify" and self.chance(0.3):
+                made["context"]["consent"] = {"categoryPreferences": self.consent()}
         return {**made, **self.times()}
 
     def times(self):

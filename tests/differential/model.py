@@ -63,9 +63,30 @@ def address(value):
 
 
 @dataclasses.dataclass(eq=False)
+class Statement:
+    """About a channel of consent. It counts from the instant of its event."""
+
+    channel: str
+    state: str  # granted, denied, or None: taken back
+    event: Event
+
+
+STATES = {"granted": "granted", "denied": "denied", True: "granted", False: "denied", None: None}
+CAUTION = {"granted": 0, None: 1, "denied": 2}
+
+
+def stated(given):
+    """[(channel, state)] of a consent object; what is no state is left out."""
+    given = given if isinstance(given, dict) else {}
+    return [(key, STATES[value]) for key, value in given.items() if isinstance(value, (str, bool, type(None))) and value in STATES]
+
+
+@dataclasses.dataclass(eq=False)
 class Person(Profile):
     anonymous_id: str = None
     email: str = None
+    statements: list = dataclasses.field(default_factory=list)
+    signal: bool = False  # the browser has opted out
 
     @property
     def label(self):
@@ -116,6 +137,16 @@ class Model:
             given = {**message.get("context", {}).get("traits", {}), **message.get("traits", {})}
             person.traits.update(given)
             person.traits = {key: value for key, value in person.traits.items() if value is not None}
+            if isinstance(person.traits.get("consent"), dict):
+                del person.traits["consent"]
+            categories = message.get("context", {}).get("consent", {}).get("categoryPreferences")
+            said = {**dict(stated(categories)), **dict(stated(given.get("consent")))}
+            person.statements += [Statement(channel, state, event) for channel, state in said.items()]
+
+    def post(self, raw, consent, at):
+        """A statement through the API, at an instant after all before it."""
+        person = self.people[self.identity[raw]]
+        person.statements += [Statement(channel, state, Event(ts=at, name="")) for channel, state in stated(consent)]
 
     @staticmethod
     def email(message, kind, nameless):
@@ -179,8 +210,12 @@ class Model:
 
     def merge(self, gone, into):
         """The events and traits of a weaker profile move to the stronger, whose own traits win."""
-        have = {(e.name, e.message_id, e.own_ts) for e in into.events}
+        have = {(e.name, e.message_id, e.own_ts): e for e in into.events}
         into.events += [e for e in gone.events if (e.name, e.message_id, e.own_ts) not in have]
+        for said in gone.statements:
+            said.event = have.get((said.event.name, said.event.message_id, getattr(said.event, "own_ts", None)), said.event)
+        into.statements += gone.statements
+        into.signal |= gone.signal
         into.traits = {**gone.traits, **into.traits}
         for raw in [raw for raw, id in self.identity.items() if id == gone.id]:
             self.point(raw, into)
@@ -211,7 +246,7 @@ class Model:
         if received != sorted(set(received)):
             differences.append("received_at does not grow from message to message")
         differences += [f"stored but not expected: {key} {row}" for key, rows in stored.items() for row in rows]
-        return differences + self.settle_people(cursor)
+        return differences + self.settle_people(cursor) + self.settle_consent(cursor)
 
     @staticmethod
     def fits(event, ts):
@@ -235,6 +270,25 @@ class Model:
             if id in stored and (user != person.user_id or not same_json(traits, person.traits)):
                 differences.append(f"{person.label}: traits {dumps(person.traits)}, stored {user} {dumps(traits)}")
         return differences
+
+    def settle_consent(self, cursor):
+        """What holds: of each channel the newest statement, of one instant the more cautious; without one the browser's signal."""
+        differences = []
+        cursor.execute(
+            "SELECT encode(uuid_send(profile_id), 'hex'), channel, state FROM consent WHERE state <> 'unknown' AND profile_id = ANY (%s::uuid[])",
+            ([profile_id(*raw).hex() for raw in self.identity],),
+        )
+        stored = {}
+        for id, channel, state in cursor.fetchall():
+            stored.setdefault(bytes.fromhex(id), {})[channel] = state
+        for id, person in self.people.items():
+            states = {"third_party": "denied"} if person.signal else {}
+            for said in sorted(person.statements, key=lambda s: (s.event.ts, CAUTION[s.state])):
+                states[said.channel] = said.state or ("denied" if person.signal and said.channel == "third_party" else None)
+            person.consent = {channel: state for channel, state in states.items() if state}
+            if person.consent != stored.pop(id, {}):
+                differences.append(f"{person.label}: consent {person.consent} of {person.statements}")
+        return differences + [f"consent of nobody: {id.hex()} {states}" for id, states in stored.items()]
 
 
 def same_json(one, other):

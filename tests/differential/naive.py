@@ -39,6 +39,7 @@ class Profile:
     user_id: str = None
     events: list = dataclasses.field(default_factory=list)
     traits: dict = dataclasses.field(default_factory=dict)
+    consent: dict = dataclasses.field(default_factory=dict)  # channel → granted or denied
 
 
 @dataclasses.dataclass
@@ -106,6 +107,10 @@ class Evaluation:
         if "segment" in c:
             other = self.segments[c["segment"]]
             return is_member(self.profile, other, self.at, self.segments)
+        if "consent" in c:
+            state = self.profile.consent.get(c["consent"], "unknown")
+            tests = {"eq": lambda o: state == o, "neq": lambda o: state != o, "in": lambda o: state in o, "nin": lambda o: state not in o}
+            return all(test(c[op]) for op, test in tests.items() if op in c)
         if "bucket" in c:
             digest = hashlib.sha256(c["bucket"].encode() + b"\0" + self.profile.id).digest()
             share = number(Number(int.from_bytes(digest[:4], "big") % 10_000)) / 100

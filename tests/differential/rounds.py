@@ -98,7 +98,19 @@ class Round:
                 continue
             for message in chunk:
                 self.model.send(message, before, after)
+            if self.generate.chance(0.2):
+                self.post_consent()
         self.settle()
+
+    def post_consent(self):
+        """States somebody's consent through the API."""
+        raw = self.generate.of(sorted(self.model.identity))
+        given = {channel: state for channel, state in self.generate.consent().items() if state in ("granted", "denied", None)}
+        name = {"user": "", "anonymous": "anon:"}[raw[0]] + raw[1]
+        answer = self.house.api.post(f"/v1/profiles/{quoted(name)}/consent", dumps({"consent": given}))
+        if answer.status != 200:
+            self.found.append(f"consent was refused: {answer}\n  {name} {dumps(given)}")
+        self.model.post(raw, given, clock())
 
     def deliver(self, body):
         return self.house.collect.post("/v1/batch", body)
@@ -156,7 +168,7 @@ class Round:
             return
         small = self.shrunk(key, person)
         text += f"  smallest   {show(small)}\n  expected   {'member' if expected else 'no member'}: {person.label} {person.id.hex()}\n"
-        text += f"  traits     {dumps(person.traits)}\n"
+        text += f"  traits     {dumps(person.traits)}\n  consent    {dumps(person.consent)}\n"
         for e in sorted(person.events, key=lambda e: e.order):
             text += f"  {(e.ts - as_of) / 1e6:+.6f} s {e.name!r} {dumps(e.properties)} {dumps(e.context)}\n"
         self.found.append(text)

@@ -92,7 +92,7 @@ class Store:
                 "INSERT INTO profile (profile_id, user_id, traits, first_seen, last_seen) VALUES (%s, %s, %s, %s, %s)",
                 (profile.id.hex(), profile.user_id, dumps(profile.traits), *[timestamp(f(seen)) if seen else None for f in (min, max)]),
             )
-            for channel, state in getattr(profile, "consent", {}).items():
+            for channel, state in profile.consent.items():
                 self.cursor.execute("INSERT INTO consent VALUES (%s, %s, %s)", (profile.id.hex(), channel, state))
         rows = [
             (p.id.hex(), self.name_id(e.name), 1, timestamp(e.ts), e.message_id.hex(), timestamp(e.received_at), dumps(e.properties), dumps(e.context))

@@ -50,7 +50,9 @@ def a_profile(generator):
             )
         )
     traits = {key: value for key, value in cleaned(loads(dumps(generator.document()))).items() if value is not None}
-    return Profile(id=r.randbytes(16), user_id=f"u{r.getrandbits(64)}" if r.random() < 0.5 else None, events=events, traits=traits)
+    user_id = f"u{r.getrandbits(64)}" if r.random() < 0.5 else None
+    consent = {channel: state for channel, state in generator.consent().items() if state in ("granted", "denied")}
+    return Profile(id=r.randbytes(16), user_id=user_id, events=events, traits=traits, consent=consent)
 
 
 def ends(generator, profiles):

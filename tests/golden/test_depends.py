@@ -99,6 +99,6 @@ def test_empty_can_hold(compiler, round_):
         made = generator.segment()
         segment = Segment(made["definition"], made["timezone"])
         for user_id in ("u", None):
-            profile.events, profile.traits, profile.user_id = [], {}, user_id
+            profile.events, profile.traits, profile.consent, profile.user_id = [], {}, {}, user_id
             if is_member(profile, segment, NOW):
                 assert compiler.compile(segment)["depends"]["empty_can_hold"], f"{seed} {dumps(segment.definition)}"
