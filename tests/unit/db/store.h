@@ -88,13 +88,15 @@ struct say {
     const char *user;
     const char *anonymous;
     const char *email;
-    const char *event; /* NULL: identify; "$alias", "$group": those */
-    const char *id;    /* messageId; NULL: random */
-    const char *json;  /* properties or traits */
-    int64_t at;        /* stored ts */
-    int64_t own;       /* the client's timestamp, if it is another: */
-    bool odd;          /* `own` counts */
-    bool no_own;       /* it has none */
+    const char *event;   /* NULL: identify; "$alias", "$group": those */
+    const char *id;      /* messageId; NULL: random */
+    const char *json;    /* properties or traits */
+    const char *consent; /* what is stated; NULL: nothing */
+    bool opted_out;
+    int64_t at;  /* stored ts */
+    int64_t own; /* the client's timestamp, if it is another: */
+    bool odd;    /* `own` counts */
+    bool no_own; /* it has none */
 };
 
 static inline struct person say_person(const char *kind, const char *external)
@@ -123,6 +125,8 @@ static inline struct message say_message(const struct say *say, int64_t received
     message.message_id = say->id ? id_hash(say->id, strlen(say->id)) : id_random();
     message.ts_us = T0 + say->at * US_PER_S;
     message.own_ts_us = say->no_own ? INSTANT_NONE : say->odd ? T0 + say->own * US_PER_S : message.ts_us;
+    message.consent = (struct span){.at = say->consent, .len = say->consent ? strlen(say->consent) : 0};
+    message.opted_out = say->opted_out;
     message.properties = (struct span){.at = say->json, .len = say->json ? strlen(say->json) : 0};
     return message;
 }
@@ -169,6 +173,7 @@ static inline void expect_sound(void)
 {
     ck_assert_int_eq(ask("SELECT count(*) FROM event e WHERE NOT EXISTS (SELECT FROM profile p WHERE p.profile_id = e.profile_id)"), 0);
     ck_assert_int_eq(ask("SELECT count(*) FROM identity i WHERE NOT EXISTS (SELECT FROM profile p WHERE p.profile_id = i.profile_id)"), 0);
+    ck_assert_int_eq(ask("SELECT count(*) FROM consent c WHERE NOT EXISTS (SELECT FROM profile p WHERE p.profile_id = c.profile_id)"), 0);
     ck_assert_int_eq(ask("SELECT count(*) FROM identity a JOIN identity b ON b.raw_id = a.profile_id WHERE b.profile_id <> a.profile_id"),
                      0);
     ck_assert_int_eq(ask("SELECT count(*) FROM profile p LEFT JOIN (SELECT profile_id, min(ts) AS first FROM event WHERE name_id > 3"

@@ -467,6 +467,8 @@ static const char *const message_ids[PERSON_KINDS][3][4] = {
     {{"u1 1", "u1 2", "u1 3", "u1 4"}, {"u2 1", "u2 2", "u2 3", "u2 4"}, {"u3 1", "u3 2", "u3 3", "u3 4"}},
     {{"e1 1", "e1 2", "e1 3", "e1 4"}, {"e2 1", "e2 2", "e2 3", "e2 4"}, {"e3 1", "e3 2", "e3 3", "e3 4"}},
     {{"a1 1", "a1 2", "a1 3", "a1 4"}, {"a2 1", "a2 2", "a2 3", "a2 4"}, {"a3 1", "a3 2", "a3 3", "a3 4"}}};
+static const char *const consents[] = {
+    NULL, NULL, "{\"a\":\"granted\",\"b\":null}", "{\"a\":\"denied\"}", "{\"a\":null,\"third_party\":\"granted\"}", "{\"b\":\"granted\"}"};
 static const char *const traits[] = {"{\"x\":1}",    "{\"x\":2,\"y\":1}",    "{\"y\":3}",       "{\"z\":4}",
                                      "{\"x\":null}", "{\"y\":null,\"x\":3}", "{\"\\u0078\":5}", "{\"x\":1,\"x\":null,\"z\":null}"};
 
@@ -499,6 +501,8 @@ static void random_says(struct say says[RANDOM_N], uint32_t seed)
         named = strongest_of(say, &kind);
         say->id = message_ids[kind][named[1] - '1'][next_random(&seed) % 4];
         say->json = say->event ? NULL : traits[next_random(&seed) % ARRAY_LEN(traits)];
+        say->consent = say->event ? NULL : consents[next_random(&seed) % ARRAY_LEN(consents)];
+        say->opted_out = next_random(&seed) % 12 == 0;
         say->at = (int64_t)i;
         say->no_own = next_random(&seed) % 6 == 0;
         say->odd = !say->no_own && next_random(&seed) % 5 == 0;
@@ -514,7 +518,9 @@ static char *state_of_store(void)
         " i.external_id) FROM identity i JOIN profile p USING (profile_id)),"
         " (SELECT string_agg(concat_ws(' ', p.user_id, p.email, p.anonymous_id, e.name_id, e.ts, e.message_id), E'\\n' ORDER BY "
         "e.profile_id, e.name_id, e.ts, e.message_id)"
-        " FROM event e JOIN profile p USING (profile_id)))");
+        " FROM event e JOIN profile p USING (profile_id)),"
+        " (SELECT string_agg(concat_ws(' ', p.user_id, p.email, p.anonymous_id, c.channel, c.stated, c.stated_at, c.signal_at), E'\\n'"
+        " ORDER BY c.profile_id, c.channel) FROM consent c JOIN profile p USING (profile_id)))");
 }
 
 static void tell_in_pieces(const struct say says[RANDOM_N], uint32_t seed, size_t most)
@@ -538,7 +544,7 @@ START_TEST(test_batches_change_nothing)
 
         random_says(says, seed);
         for (int way = 0; way < 3; way++) {
-            store_run("TRUNCATE event, identity, profile, odd_message, touched");
+            store_run("TRUNCATE event, identity, profile, consent, odd_message, touched");
             tell_in_pieces(says, seed, way == 0 ? 1 : way == 1 ? RANDOM_N : 9);
             if (way == 1)
                 (void)tell_on(store_db, store_names, says, RANDOM_N); /* all of it again changes nothing */
