@@ -8,26 +8,24 @@
 
 /* Of two statements of one instant the more cautious holds. */
 #define CAUTION(stated) "CASE " stated " WHEN 'denied' THEN 2 WHEN 'granted' THEN 0 ELSE 1 END"
-#define IS_NEWER(n, o)                                                                                                                     \
-    "(" n ".stated_at IS NOT NULL AND (" o ".stated_at IS NULL OR (" n                                                                     \
-    ".stated_at, " CAUTION(n ".stated") ") > (" o ".stated_at, " CAUTION(o ".stated") ")))"
+#define NEWER(a, b)                                                                                                                        \
+    "(" a "stated_at IS NOT NULL AND (" b "stated_at IS NULL"                                                                              \
+    " OR (" a "stated_at, " CAUTION(a "stated") ") > (" b "stated_at, " CAUTION(b "stated") ")))"
+#define MOST_CAUTIOUS CAUTION("stated") " DESC"
+#define GIVEN_NEWER   NEWER("f.", "o.")
+#define PUT_NEWER     NEWER("excluded.", "c.")
 /* After `given` (profile_id, channel, stated, stated_at, signal_at). */
-#define PUT                                                                                                                                        \
-    ", folded AS (SELECT profile_id, channel, max(stated_at) AS stated_at, min(signal_at) AS signal_at,"                                           \
-    "   (array_agg(stated ORDER BY stated_at DESC NULLS LAST, " CAUTION(                                                                           \
-        "stated") " DESC))[1] AS stated FROM given GROUP BY 1, 2),"                                                                                \
-                  " put AS (INSERT INTO consent AS c (profile_id, channel, stated, stated_at, signal_at)"                                          \
-                  "   SELECT f.profile_id, f.channel, f.stated, f.stated_at, f.signal_at FROM folded f LEFT JOIN LATERAL (SELECT * FROM consent e" \
-                  "     WHERE e.profile_id = f.profile_id AND e.channel = f.channel OFFSET 0) o ON true"                                           \
-                  "   WHERE o.channel IS NULL OR " IS_NEWER(                                                                                       \
-                      "f",                                                                                                                         \
-                      "o") " OR f.signal_at < coalesce(o.signal_at, 'infinity')"                                                                   \
-                           "   ORDER BY f.profile_id, f.channel COLLATE \"C\" ON CONFLICT (profile_id, channel) DO UPDATE SET"                     \
-                           "   stated = CASE WHEN " IS_NEWER(                                                                                      \
-                               "excluded",                                                                                                         \
-                               "c") " THEN excluded.stated ELSE c.stated END,"                                                                     \
-                                    "   stated_at = greatest(c.stated_at, excluded.stated_at), signal_at = least(c.signal_at, excluded.signal_at)" \
-                                    "   RETURNING profile_id, channel)"
+#define PUT                                                                                                                                \
+    ", folded AS (SELECT profile_id, channel, max(stated_at) AS stated_at, min(signal_at) AS signal_at,"                                   \
+    "   (array_agg(stated ORDER BY stated_at DESC NULLS LAST, " MOST_CAUTIOUS "))[1] AS stated FROM given GROUP BY 1, 2),"                 \
+    " put AS (INSERT INTO consent AS c (profile_id, channel, stated, stated_at, signal_at)"                                                \
+    "   SELECT f.profile_id, f.channel, f.stated, f.stated_at, f.signal_at FROM folded f"                                                  \
+    "   LEFT JOIN LATERAL (SELECT * FROM consent e WHERE e.profile_id = f.profile_id AND e.channel = f.channel OFFSET 0) o ON true"        \
+    "   WHERE o.channel IS NULL OR " GIVEN_NEWER " OR f.signal_at < coalesce(o.signal_at, 'infinity')"                                     \
+    "   ORDER BY f.profile_id, f.channel COLLATE \"C\" ON CONFLICT (profile_id, channel) DO UPDATE SET"                                    \
+    "   stated = CASE WHEN " PUT_NEWER " THEN excluded.stated ELSE c.stated END,"                                                          \
+    "   stated_at = greatest(c.stated_at, excluded.stated_at), signal_at = least(c.signal_at, excluded.signal_at)"                         \
+    "   RETURNING profile_id, channel)"
 #define TOUCH                                                                                                                              \
     "INSERT INTO touched (max_ts, fact_profile, fact_path)"                                                                                \
     " SELECT '-infinity', array_agg(profile_id), array_agg('$consent.' || channel) FROM put HAVING count(*) > 0"
@@ -46,12 +44,12 @@ DB_STATEMENT(consent_read, "u",
              " WHERE profile_id = $1 AND state <> 'unknown' ORDER BY channel");
 
 DB_STATEMENT(consent_lock, "i", "SELECT pg_advisory_xact_lock(" DB_LOCK_CLASS_IDENTITY ", $1)");
-DB_STATEMENT(
-    consent_set, "ujz",
-    "WITH who AS (SELECT p.profile_id FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1), given AS (SELECT w.profile_id, k.key AS channel, k.value AS stated,"
-    "   greatest($3, o.stated_at + interval '1 microsecond') AS stated_at, NULL::timestamptz AS signal_at FROM who w"
-    "   CROSS JOIN jsonb_each_text($2) k LEFT JOIN consent o ON o.profile_id = w.profile_id AND o.channel = k.key)" PUT ", note AS (" TOUCH
-    ") SELECT profile_id, pg_notify('cohortd_touched', '') FROM who");
+DB_STATEMENT(consent_set, "ujz",
+             "WITH who AS (SELECT p.profile_id FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1),"
+             " given AS (SELECT w.profile_id, k.key AS channel, k.value AS stated,"
+             "   greatest($3, o.stated_at + interval '1 microsecond') AS stated_at, NULL::timestamptz AS signal_at FROM who w"
+             "   CROSS JOIN jsonb_each_text($2) k LEFT JOIN consent o ON o.profile_id = w.profile_id AND o.channel = k.key)" PUT
+             ", note AS (" TOUCH ") SELECT profile_id, pg_notify('cohortd_touched', '') FROM who");
 
 void db_consent_send_said(struct db *db, const struct consent_said *said, size_t n)
 {
