@@ -106,7 +106,7 @@ class Round:
         """States somebody's consent through the API."""
         raw = self.generate.of(sorted(self.model.identity))
         given = {channel: state for channel, state in self.generate.consent().items() if state in ("granted", "denied", None)}
-        name = {"user": "", "anonymous": "anon:"}[raw[0]] + raw[1]
+        name = {"user": "", "email": "email:", "anonymous": "anon:"}[raw[0]] + raw[1]
         answer = self.house.api.post(f"/v1/profiles/{quoted(name)}/consent", dumps({"consent": given}))
         if answer.status != 200:
             self.found.append(f"consent was refused: {answer}\n  {name} {dumps(given)}")
