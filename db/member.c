@@ -14,28 +14,24 @@ DB_STATEMENT(member_page, "tuiTT",
              " FROM membership m JOIN profile p USING (profile_id)"
              " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
              " AND " CONSENT_REACHABLE("m.profile_id", "p.traits", "$5") " ORDER BY m.profile_id LIMIT $3");
-/* The first change of a person after the instant says what they were at it; who has none since is what they are. A full join, so that it is
- * hashed or merged whatever the planner believes of the sizes. */
+/* The first change of a person after the instant says what they were at it (an odd number in `first`: they left later, so they were in); who has none
+ * since is what they are. A full join, so that it is hashed or merged whatever the planner believes of the sizes; what is shown is looked up for
+ * the page's people only. */
 #define MEMBER_AT                                                                                                                          \
     "WITH s AS (SELECT segment_id, serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL),"                                \
-    " told AS (SELECT profile_id, (array_agg(op ORDER BY seq) FILTER (WHERE at > $6))[1] AS op,"                                           \
-    "   (array_agg(user_id ORDER BY seq) FILTER (WHERE at > $6))[1] AS user_id,"                                                           \
-    "   (array_agg(anonymous_id ORDER BY seq) FILTER (WHERE at > $6))[1] AS anonymous_id,"                                                 \
-    "   (array_agg(email ORDER BY seq) FILTER (WHERE at > $6))[1] AS email,"                                                               \
+    " told AS (SELECT profile_id, min(seq * 2 + (op = 'exit')::integer) FILTER (WHERE at > $6) AS first,"                                  \
     "   max(at) FILTER (WHERE at <= $6 AND op = 'enter') AS entered_at"                                                                    \
     "   FROM change WHERE segment_id = (SELECT segment_id FROM s) AND profile_id > $2 GROUP BY profile_id HAVING max(at) > $6),"           \
-    " now AS (SELECT profile_id, entered_at FROM membership WHERE version_id = (SELECT serving_version_id FROM s) AND profile_id > $2)"    \
-    " SELECT profile_id, x.user_id, x.anonymous_id, x.email, x.entered_at,"                                                                \
+    " now AS (SELECT profile_id, entered_at FROM membership WHERE version_id = (SELECT serving_version_id FROM s) AND profile_id > $2),"   \
+    " were AS (SELECT profile_id, t.first / 2 AS seq, CASE WHEN t.first IS NULL THEN m.entered_at ELSE t.entered_at END AS entered_at"     \
+    "   FROM now m FULL JOIN told t USING (profile_id) WHERE t.first IS NULL OR t.first % 2 = 1 ORDER BY profile_id OFFSET 0)"             \
+    " SELECT w.profile_id, x.user_id, x.anonymous_id, x.email, w.entered_at,"                                                              \
     " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, coalesce(p.traits, '{}') -> k) FROM unnest($4) k) END"                \
-    " FROM now m FULL JOIN told t USING (profile_id) LEFT JOIN profile p USING (profile_id)"                                               \
-    " CROSS JOIN LATERAL (SELECT CASE WHEN t.op IS NULL THEN p.user_id ELSE t.user_id END AS user_id,"                                     \
-    "   CASE WHEN t.op IS NULL THEN p.anonymous_id ELSE t.anonymous_id END AS anonymous_id,"                                               \
-    "   CASE WHEN t.op IS NULL THEN p.email ELSE t.email END AS email,"                                                                    \
-    "   CASE WHEN t.op IS NULL THEN m.entered_at ELSE t.entered_at END AS entered_at) x"                                                   \
-    " WHERE CASE WHEN t.op IS NULL THEN p.profile_id IS NOT NULL ELSE t.op = 'exit' END"                                                   \
-    " AND (cardinality($5) = 0 OR p.profile_id IS NOT NULL AND " CONSENT_REACHABLE("p.profile_id", "p.traits",                             \
-                                                                                   "$5") ")"                                               \
-                                                                                         " ORDER BY profile_id LIMIT $3"
+    " FROM were w LEFT JOIN LATERAL (SELECT * FROM profile WHERE profile_id = w.profile_id OFFSET 0) p ON true"                            \
+    " CROSS JOIN LATERAL (SELECT p.user_id, p.anonymous_id, p.email WHERE w.seq IS NULL AND p.profile_id IS NOT NULL"                      \
+    "   UNION ALL SELECT c.user_id, c.anonymous_id, c.email FROM change c WHERE c.seq = w.seq) x"                                          \
+    " WHERE cardinality($5) = 0 OR p.profile_id IS NOT NULL AND " CONSENT_REACHABLE("p.profile_id", "p.traits",                            \
+                                                                                    "$5") " ORDER BY w.profile_id LIMIT $3"
 DB_STATEMENT(member_at, "tuiTTz", MEMBER_AT);
 DB_STATEMENT(member_at_open, "tuiTTz", "DECLARE member_at NO SCROLL CURSOR FOR " MEMBER_AT);
 DB_STATEMENT(
