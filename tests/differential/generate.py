@@ -434,6 +434,8 @@ class Generator:
             made["context"] = {"campaign": {"source": self.of(TEXTS[:5])}, "locale": self.one("de", "en", None)}
             if kind == "identify" and self.chance(0.3):
                 made["context"]["consent"] = {"categoryPreferences": self.consent()}
+        if self.chance(0.04):
+            made.setdefault("context", {}).setdefault("consent", {})["gpc"] = self.one(True, True, False, "true")
         return {**made, **self.times()}
 
     def times(self):

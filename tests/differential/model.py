@@ -133,6 +133,7 @@ class Model:
         person = self.resolve(raws)
         person.events.append(event)
         self.arrived.append(event)
+        person.signal |= message.get("context", {}).get("consent", {}).get("gpc") is True
         if kind == "identify":
             given = {**message.get("context", {}).get("traits", {}), **message.get("traits", {})}
             person.traits.update(given)

@@ -113,6 +113,30 @@ def test_of_one_instant_the_more_cautious_holds(house, name, together, order):
     assert house.one("SELECT count(*) FROM consent JOIN profile USING (profile_id) WHERE user_id = %s", name) == 1
 
 
+# Signals
+
+
+@pytest.mark.parametrize("header", ["Sec-GPC", "DNT"])
+def test_a_browser_that_opts_out(house, name, header):
+    house.segment(f"third-{name}", {"all": [{"event": f"Seen {name}"}, {"not": {"consent": "third_party", "eq": "denied"}}]})
+    send = lambda value: house.collect.post(  # noqa: E731
+        "/v1/track", {"userId": name, "event": f"Seen {name}"}, headers={header: value} if value else {}
+    )
+    assert send(None).status == 200 and send("0").status == 200
+    assert consent_of(house, name) == {} and house.members(f"third-{name}") == {name}
+    assert send("1").status == 200
+    assert consent_of(house, name) == {"third_party": "denied"} and house.members(f"third-{name}") == set()
+    first = house.api.get(f"/v1/profiles/{name}").json["consent"]["third_party"]
+    assert first["by"] == "signal"
+    send("1")
+    assert house.api.get(f"/v1/profiles/{name}").json["consent"]["third_party"] == first
+    post(house, name, {"third_party": None, "email": "granted"})
+    assert consent_of(house, name) == {"third_party": "denied", "email": "granted"}  # nothing is stated
+    house.send(stated({"third_party": "granted"}, userId=name))
+    send("1")
+    assert consent_of(house, name) == {"third_party": "granted", "email": "granted"}  # what is stated goes before
+
+
 # Merges
 
 
