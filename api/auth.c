@@ -1,5 +1,5 @@
 /* Keys. The one idea: a key is looked up by its SHA-256, which the process keeps in memory (ports->find_key), so the loop thread can do it; only a key
- * that is not known costs a query thread, which reads the keys again. Places that SDKs use for a write key are tried in protocol.md's order. What a role
+ * that is not known costs a query thread, which reads the keys again. Places that SDKs use for a write key are tried in protocol.md's order. What an API key's role
  * may do is the route's business (dispatch.c). */
 #include "api/auth.h"
 
@@ -64,4 +64,36 @@ enum auth auth_collect(struct call *c)
     if (auth == AUTH_NONE && query)
         auth = auth_key(c, query, strlen(query));
     return auth;
+}
+
+/* The key was unknown: with fresh keys, is it still? */
+static enum auth look_again(struct call *c, enum auth (*find_key)(struct call *c), bool *ret_sure)
+{
+    *ret_sure = c->db && c->ports->reload_keys(c->ports->app, c->db);
+    return find_key(c);
+}
+
+bool auth_write(struct call *c, enum auth (*find_key)(struct call *c), enum handled *ret_handled)
+{
+    enum auth auth = find_key(c);
+    bool sure = false;
+
+    *ret_handled = HANDLED_ELSEWHERE;
+    if (auth == AUTH_UNKNOWN && !c->on_query_thread)
+        return false;
+    if (auth == AUTH_UNKNOWN)
+        auth = look_again(c, find_key, &sure);
+    if (auth == AUTH_UNKNOWN && !sure) /* not known to be unknown: an SDK drops what gets a 401 */
+        *ret_handled = answer_problem(c, PROBLEM_UNAVAILABLE, NULL);
+    else if (auth == AUTH_NONE)
+        *ret_handled = answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "no write key");
+    else if (auth == AUTH_UNKNOWN)
+        *ret_handled = answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "the write key is unknown or revoked");
+    else if (c->key.role != ROLE_WRITE)
+        *ret_handled = answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "an API key is no write key");
+    else if (!c->key.origin_ok)
+        *ret_handled = answer_problem(c, PROBLEM_ORIGIN_NOT_ALLOWED, NULL);
+    else
+        return true;
+    return false;
 }

@@ -98,26 +98,9 @@ static enum auth find_key(struct call *c)
 
 enum handled collect_go_on(struct call *c, const char *type)
 {
-    enum auth auth = find_key(c);
-    bool sure = false;
+    enum handled handled;
 
-    if (auth == AUTH_UNKNOWN && !c->on_query_thread)
-        return HANDLED_ELSEWHERE;
-    if (auth == AUTH_UNKNOWN && c->db) {
-        sure = c->ports->reload_keys(c->ports->app, c->db);
-        auth = find_key(c);
-    }
-    if (auth == AUTH_UNKNOWN && !sure) /* not known to be unknown: an SDK drops what gets a 401 */
-        return answer_problem(c, PROBLEM_UNAVAILABLE, NULL);
-    if (auth == AUTH_NONE)
-        return answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "no write key");
-    if (auth == AUTH_UNKNOWN)
-        return answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "the write key is unknown or revoked");
-    if (c->key.role != ROLE_WRITE)
-        return answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "an API key is no write key");
-    if (!c->key.origin_ok)
-        return answer_problem(c, PROBLEM_ORIGIN_NOT_ALLOWED, NULL);
-    return submit(c, type);
+    return auth_write(c, find_key, &handled) ? submit(c, type) : handled;
 }
 
 enum handled collect_text(struct call *c, const char *type, char *text, size_t len)

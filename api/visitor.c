@@ -11,18 +11,6 @@
 
 enum { NAMES = 2 };
 
-/* Is it a write key, and used where its source allows? False: answered. */
-static bool may_ask(struct call *c)
-{
-    if (c->key.role != ROLE_WRITE)
-        (void)answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "an API key is no write key");
-    else if (!c->key.origin_ok)
-        (void)answer_problem(c, PROBLEM_ORIGIN_NOT_ALLOWED, NULL);
-    else
-        return true;
-    return false;
-}
-
 /* Appends the person that a parameter names, if it can name one. */
 static size_t add_person(struct call *c, const char *parameter, const char *kind, struct id raw[NAMES], size_t n)
 {
@@ -53,25 +41,16 @@ static enum handled answer_keys(struct call *c, const struct db_rows *rows)
 enum handled api_visitor_segments(struct call *c)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum auth auth = auth_collect(c);
+    enum handled handled;
     enum db_status status;
     struct id raw[NAMES];
-    bool sure = false;
     size_t n;
 
-    if (auth == AUTH_UNKNOWN && c->db) {
-        sure = c->ports->reload_keys(c->ports->app, c->db);
-        auth = auth_collect(c);
-    }
-    if (auth == AUTH_NONE)
-        return answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "no write key");
-    if (auth == AUTH_OK && !may_ask(c))
-        return HANDLED_ANSWERED;
+    if (!auth_write(c, auth_collect, &handled))
+        return handled;
     if (!c->on_query_thread)
         return HANDLED_ELSEWHERE;
-    if (auth == AUTH_UNKNOWN && sure)
-        return answer_problem_detail(c, PROBLEM_UNAUTHORIZED, "the write key is unknown or revoked");
-    if (auth == AUTH_UNKNOWN || !c->db)
+    if (!c->db)
         return answer_problem(c, PROBLEM_UNAVAILABLE, NULL);
     n = add_person(c, "userId", "user", raw, 0);
     n = add_person(c, "anonymousId", "anonymous", raw, n);

@@ -210,10 +210,13 @@ def test_pages_of_an_application(open_shop, house):
 
 # The page ends
 
+@pytest.mark.parametrize("deaf", ["window, 'pagehide'", "document, 'visibilitychange'"])
 @pytest.mark.parametrize("host", ["localhost", "shop.example"])
-def test_navigation_loses_nothing(open_shop, host):
+def test_navigation_loses_nothing(open_shop, host, deaf):
     shop = open_shop()
-    page = shop.visit(host=host)
+    # Browsers differ in which of the two they send, so each must do alone.
+    context = shop.visitor(f"((target, name) => target.addEventListener(name, (event) => event.stopImmediatePropagation()))({deaf})")
+    page = shop.visit(context=context, host=host)
     shop.track(page, range(5))
     page.goto(shop.pages.url("/bare", host))  # without the script: what was not sent by now is lost
     shop.expect(5)
@@ -283,6 +286,19 @@ def test_retry_after_is_waited_for(open_shop):
     page.wait(f"{QUEUE} == 0 && (window.took = performance.now() - started)")
     assert page.eval("took") >= 1000
     shop.expect(10)
+
+
+def test_retry_after_holds_for_the_next_page(open_shop):
+    shop = open_shop(["busy"])
+    page = shop.visit()
+    shop.track(page, range(10))
+    page.wait("localStorage['cohortd.hold']")
+    page.goto(shop.pages.url("/next"))
+    page.wait("cohortd.q && !Array.isArray(cohortd.q)")
+    shop.track(page, range(10, 20))
+    left = page.eval("localStorage['cohortd.hold'] - Date.now()")
+    assert left < 0 or shop.proxy.count("POST") == 1
+    shop.expect(20, page)
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -400,7 +416,7 @@ def test_opt_out_forgets(open_shop):
     page = shop.visit(context=context)
     other = shop.visit(context=context)
     context.offline()
-    page.eval("cohortd.identify('leaver')")
+    page.eval("cohortd.identify('leaver'), localStorage.setItem('cohortd.hold', 1)")
     shop.track(page, range(3))
     shop.track(other, range(3, 6))
     page.eval("cohortd.optOut()")
@@ -508,6 +524,26 @@ def test_nothing_is_thrown_and_no_global_left(open_shop, house):
     shop.track(page, [0])
     shop.expect(1, page)
     assert page.errors() == []
+
+
+def test_a_page_that_is_only_prepared_is_not_seen(open_shop):
+    shop = open_shop()
+    prepared = "Object.defineProperty(document, 'prerendering', {value: true, configurable: true})"
+    shop.pages.content["/soon"] = shop.html("data-page", more=f"<script>{prepared}; cohortd.track('{shop.event}', {{n: 0}})</script>")
+    page = shop.visitor().page(shop.pages.url("/soon"))
+    page.wait("document.readyState == 'complete' && performance.getEntriesByType('resource').length")
+    assert page.eval("Array.isArray(cohortd.q)") is True and page.eval(STORED) == 0
+    page.eval("delete document.prerendering, document.dispatchEvent(new Event('prerenderingchange'))")
+    shop.expect(1, page)
+
+
+def test_a_bad_canonical_address_is_none(open_shop):
+    shop = open_shop()
+    shop.pages.content["/odd"] = shop.html(more="<link rel=canonical href='http://'>")
+    page = shop.visit("/odd")
+    shop.track(page, [0])
+    shop.expect(1, page)
+    assert shop.rows("context->'page'->>'path'") == [("/odd",)]
 
 
 def test_twice_on_a_page_counts_once(open_shop):

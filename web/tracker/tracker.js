@@ -15,10 +15,12 @@ const AGE = 864e5 // ms after which an event is given up
 const FRESH = 5e3 // ms for which segments are kept
 const BACKOFF = 6e4 // ms between two tries at most, unless the server asks for more
 
-// --- What the visitor's browser keeps: `cohortd` the ids and traits, `cohortd.out` the opt-out, `cohortd.TIME.ID.KEY` an event ---
+// --- What the visitor's browser keeps: `cohortd` the ids and traits, `cohortd.out` the opt-out, `cohortd.hold` when the server wants to be
+// asked again, `cohortd.TIME.ID.KEY` an event ---
 
 const NAME = "cohortd"
 const OUT = NAME + ".out"
+const HOLD = NAME + ".hold"
 
 // Private modes and full disks throw from any of these; then memory has to do.
 const storage = (method, ...args) => {
@@ -43,7 +45,7 @@ const control = navigator.globalPrivacyControl
 const discreet = control && gpc != "keep" // nothing is stored: an anonymous visitor is one for this page only
 let gone // opted out, where that cannot be stored
 const out = () => gone || storage("getItem", OUT)
-const forget = () => [NAME, ...names("")].forEach((name) => storage("removeItem", name))
+const forget = () => [NAME, HOLD, ...names("")].forEach((name) => storage("removeItem", name))
 
 let person = {} // {a: anonymousId, u: userId, t: traits}
 const save = (change) => {
@@ -71,7 +73,7 @@ let waiting = new Map() // name in storage → the message's JSON, oldest first
 let sending = [] // the batch under way
 let timer
 let fails = 0
-let until = 0 // when the server wants to be asked again
+let until = 0 // cohortd.hold, where that cannot be stored
 
 const size = (text) => new Blob([text]).size
 const done = (batch) => batch.forEach(([name]) => storage("removeItem", name))
@@ -94,12 +96,16 @@ const take = () => {
 const body = (batch) =>
     `{"writeKey":${JSON.stringify(key)},"sentAt":"${new Date().toISOString()}","batch":[${batch.map((entry) => entry[1])}]}`
 
+// How long the server wants to be left alone, by every page.
+const hold = () => Math.min(AGE, (storage("getItem", HOLD) || until) - Date.now())
+
 const schedule = (delay = waiting.size < BATCH ? WAIT : 0) => {
-    if (!sending[0] && waiting.size) timer ||= setTimeout(flush, delay)
+    if (!sending[0] && waiting.size) timer ||= setTimeout(flush, Math.max(delay, hold()))
 }
 const flush = () => {
     timer = clearTimeout(timer)
     if (out()) waiting.clear()
+    if (hold() > 0) return schedule()
     if (sending[0] || !(sending = take())[0]) return
     const text = body(sending)
     new Promise((resolve) => {
@@ -119,15 +125,18 @@ const flush = () => {
             }
             putBack(batch)
             const wait = Math.min(BACKOFF, 1e3 * 2 ** fails++) / 2
-            const asked = headers?.get("Retry-After") * 1e3 || 0
-            until = Date.now() + asked
-            schedule(Math.max(asked, wait) + Math.random() * wait)
+            const asked = headers?.get("Retry-After") * 1e3
+            if (asked) {
+                until = Date.now() + asked
+                if (!discreet) storage("setItem", HOLD, until)
+            }
+            schedule(Math.max(asked || 0, wait) + Math.random() * wait)
         })
 }
 
 // The page may end now, and nobody will see an answer: what is sent stays stored, and is sent again later. What cannot be stored counts as sent.
 const leave = () => {
-    if (out() || Date.now() < until) return
+    if (out() || hold() > 0) return
     const doubtful = []
     let batch
     while ((batch = take())[0] && navigator.sendBeacon?.(endpoint, body(batch)))
@@ -146,15 +155,20 @@ const adopt = () => {
 
 // --- Messages ---
 
+const canonicalOf = () => {
+    try {
+        return new URL(document.querySelector("link[rel=canonical]").href)
+    } catch {}
+}
 const pageOf = () => {
     const { href, pathname, search } = location
-    const canonical = document.querySelector("link[rel=canonical]")?.href
+    const canonical = canonicalOf()
     return {
-        path: canonical ? new URL(canonical).pathname : pathname,
+        path: canonical ? canonical.pathname : pathname,
         referrer: document.referrer,
         search,
         title: document.title,
-        url: canonical ? canonical + (canonical.includes("?") ? "" : search) : href.split("#")[0],
+        url: canonical ? canonical.href + (canonical.search ? "" : search) : href.split("#")[0],
     }
 }
 const contextOf = () => {
