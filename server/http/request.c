@@ -10,9 +10,14 @@
 #include "server/base/log.h"
 #include "server/http/private.h"
 
+/* What every client can read: RFC 9457 and the members that SDKs look for (protocol.md, section 3). */
+#define STATIC_PROBLEM(title, status, code, detail)                                                                                        \
+    "{\"success\":false,\"type\":\"about:blank\",\"title\":\"" title "\",\"status\":" status ",\"code\":\"" code "\",\"detail\":\"" detail \
+    "\",\"message\":\"" detail "\",\"error\":\"" detail "\"}"
+
 static const char problem_type[] = "application/problem+json";
-static const char no_answer[] = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,\"code\":\"internal\"}";
-static const char bad_head[] = "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"code\":\"bad_request\"}";
+static const char no_answer[] = STATIC_PROBLEM("Internal Server Error", "500", "internal", "something went wrong here");
+static const char bad_head[] = STATIC_PROBLEM("Bad Request", "400", "bad_request", "the request's head is ambiguous");
 
 /* --- Life --- */
 

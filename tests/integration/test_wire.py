@@ -534,3 +534,12 @@ def test_a_flood_of_unknown_keys_asks_the_database_little(house):
             cursor.execute("ALTER TABLE api_key_away RENAME TO api_key")
     wait_for(lambda: post(1).status == 401, 5, "keys to be read again")
     assert all(post(n).status == 401 for n in range(500))
+
+
+@pytest.mark.parametrize(
+    "rows", [["Content-Length: 2", "Content-Length: 3"], ["Content-Length: 2", "Transfer-Encoding: chunked"], ["Host: a", "Host: b"], ["Transfer-Encoding: gzip"]]
+)
+def test_a_head_that_two_servers_could_cut_differently(house, rows):
+    (answer,) = exchange(house.server.address, request("POST", "/v1/batch", [*rows, key_basic(house)], b"{}"))
+    body = json.loads(answer.body)
+    assert answer.status == 400 and body["success"] is False and all(isinstance(body[name], str) for name in SUPERSET)
