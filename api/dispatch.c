@@ -262,6 +262,8 @@ static enum problem body_problem(const char *code)
 {
     if (strcmp(code, "overloaded") == 0)
         return PROBLEM_OVERLOADED;
+    if (strcmp(code, "head_too_large") == 0)
+        return PROBLEM_HEAD_TOO_LARGE;
     return strcmp(code, "body_too_large") == 0 ? PROBLEM_BODY_TOO_LARGE : PROBLEM_BAD_ENCODING;
 }
 

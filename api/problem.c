@@ -9,6 +9,7 @@ static const struct problem_row rows[PROBLEM_COUNT] = {
     [PROBLEM_INVALID_JSON] = {"invalid_json", 400, "The body is not JSON"},
     [PROBLEM_BAD_BODY] = {"bad_body", 400, "The body cannot be used"},
     [PROBLEM_BODY_TOO_LARGE] = {"body_too_large", 413, "The body is too large"},
+    [PROBLEM_HEAD_TOO_LARGE] = {"head_too_large", 431, "The request's head is too large"},
     [PROBLEM_BAD_ENCODING] = {"bad_encoding", 400, "The body's content encoding is broken or unknown"},
     [PROBLEM_UNKNOWN_PARAMETER] = {"unknown_parameter", 400, "Unknown query parameter"},
     [PROBLEM_BAD_PARAMETER] = {"bad_parameter", 400, "Bad query parameter"},

@@ -106,6 +106,7 @@ void head_take_uri(struct request *rq, const char *uri)
         uri = strstr(uri, "://") + 3;
         uri += strcspn(uri, "/?");
     }
+    rq->head_bytes = strlen(uri);
     len = strcspn(uri, "?");
     rq->path = len ? keep(rq, uri, len) : "/";
     rq->query_string = uri[len] ? keep(rq, uri + len + 1, strlen(uri + len + 1)) : "";
@@ -150,6 +151,7 @@ static enum MHD_Result take_header(void *closure, enum MHD_ValueKind kind, const
     struct pair *pair = &rq->headers[rq->n_headers++];
 
     (void)kind;
+    rq->head_bytes += name_len + (value ? value_len : 0);
     pair->name = keep(rq, name, name_len);
     pair->value = keep(rq, value ? value : "", value ? value_len : 0);
     framing->bad_name |= !name_len || name[strcspn(name, " \t")];

@@ -15,9 +15,11 @@
 
 enum {
     HTTP_LOOPS_MAX = 16,
-    HTTP_POOL = 32 << 10,        /* memory of libmicrohttpd for one connection: the most a head may have. It is zeroed after each request */
-    HTTP_DROP_MAX = 16 << 20,    /* a body nobody wants is read and dropped up to here, so that its sender sees the answer */
-    HTTP_BODIES_MAX = 512 << 20, /* bytes of unfinished bodies one loop holds: connections times body limit would be far more */
+    HTTP_POOL = 32 << 10, /* memory of libmicrohttpd for one connection. It is zeroed after each request */
+    HTTP_HEAD_MAX =
+        24 << 10, /* the most a head may have: what is larger and still fits the pool we refuse, with an answer that can be read */
+    HTTP_DROP_MAX = 16 << 20,         /* a body nobody wants is read and dropped up to here, so that its sender sees the answer */
+    HTTP_BODIES_MAX = 512 << 20,      /* bytes of unfinished bodies one loop holds: connections times body limit would be far more */
     HTTP_READ_US = 60 * 1000 * 1000,  /* a head and its body must be in by then … */
     HTTP_READ_RATE = 64 << 10,        /* … and one second more for so many bytes of the body */
     HTTP_STALL_US = 30 * 1000 * 1000, /* a streamed answer whose client takes nothing for so long is given up */
@@ -177,6 +179,7 @@ struct request {
     size_t n_headers;
     int64_t started_us;
     bool accepts_gzip;
+    size_t head_bytes; /* of target and headers */
 
     /* loop's thread until `run`, then the answer side's */
     size_t body_limit;

@@ -167,6 +167,8 @@ static enum MHD_Result begin(struct request *rq, const char *method, const char 
     loop->hooks.begin(rq, loop->hooks.context);
     body_begin(&rq->body, request_header(rq, "Content-Encoding"), rq->body_limit, length == LENGTH_UNKNOWN ? 0 : length,
                loop->config.gzip_ratio_max);
+    if (rq->head_bytes > HTTP_HEAD_MAX)
+        body_refuse(&rq->body, "head_too_large", "the request's head is larger than 24 KiB");
     if ((!rq->answer.response && !rq->body.flaw) || !answer_now(rq, length))
         return MHD_YES;
     if (!rq->answer.response)
