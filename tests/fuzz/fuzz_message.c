@@ -51,7 +51,8 @@ static void check_message(const struct ingest_job *job, size_t body_len, const s
 {
     check_person(job, body_len, &message->user);
     check_person(job, body_len, &message->anonymous);
-    ASSERT(message->user.external.at || message->anonymous.external.at);
+    check_person(job, body_len, &message->email);
+    ASSERT(message->user.external.at || message->anonymous.external.at || message->email.external.at);
     ASSERT(message->name.len >= 1 && message->name.len <= 4 * NAME_CHARS_MAX);
     ASSERT(utf8_ok(message->name.at, message->name.len) && !memchr(message->name.at, '\0', message->name.len));
     ASSERT((message->kind == MESSAGE_IDENTIFY) == (message->name.len == 9 && memcmp(message->name.at, NAME_IDENTIFY, 9) == 0));
