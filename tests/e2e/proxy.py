@@ -16,8 +16,9 @@ ANSWERS = {"status": 500, "busy": 429, "bare": 502}
 
 
 class Proxy:
-    def __init__(self, port, faults=(), delay_s=0.0):
-        self.port, self.delay_s, self.lock = port, delay_s, threading.Lock()
+    def __init__(self, port, faults=(), delay_s=0.0, prefix=""):
+        """prefix: a path that is taken off, as by a reverse proxy."""
+        self.port, self.delay_s, self.prefix, self.lock = port, delay_s, prefix, threading.Lock()
         self.pending = [faults] if isinstance(faults, str) else list(faults)
         self.passed = []  # the messages of forwarded POSTs; one that passed twice stands here twice
         self.stopped = []  # those of POSTs that were not forwarded
@@ -45,7 +46,7 @@ class Proxy:
     def forward(self, method, path, headers, body):
         """(status, headers, body) of cohortd's answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request(method, path, body, headers)
+        connection.request(method, path.removeprefix(self.prefix), body, headers)
         response = connection.getresponse()
         answer = response.status, response.getheaders(), response.read()
         connection.close()

@@ -28,11 +28,12 @@ def house():
 class Shop:
     """A shop on origins of its own, which loads the script through a proxy in front of cohortd."""
 
-    def __init__(self, house, browser, faults=(), delay_s=0.0, key=None):
+    def __init__(self, house, browser, faults=(), delay_s=0.0, key=None, prefix=""):
         self.house, self.browser = house, browser
         self.event = f"Event {next(SERIAL)}"  # no other test's
-        self.proxy = Proxy(house.server.port, faults, delay_s)
-        self.tag = f'<script async src="{self.proxy.url}/c.js" data-key="{key or house.write_key}" ATTRIBUTES></script>'
+        self.proxy = Proxy(house.server.port, faults, delay_s, prefix)
+        self.path = prefix + "/e"
+        self.tag = f'<script async src="{self.proxy.url}{prefix}/c.js" data-key="{key or house.write_key}" ATTRIBUTES></script>'
         self.pages = Pages({"/": self.html(), "/next": self.html(), "/bare": "<title>Elsewhere</title>"})
         self.contexts = []
 
@@ -76,7 +77,7 @@ class Shop:
         assert self.proxy.count("OPTIONS") == 0, "a preflight was sent"
         for method, path, headers in self.proxy.requests:
             assert "authorization" not in headers
-            assert method == "GET" or (path == "/e" and headers["content-type"].startswith("text/plain")), (method, path)
+            assert method == "GET" or (path == self.path and headers["content-type"].startswith("text/plain")), (method, path)
 
 
 @pytest.fixture
@@ -138,6 +139,23 @@ def test_burst_in_batches(open_shop):
     shop.expect(95, page)
     assert shop.proxy.count("POST", "/e") == 10 and shop.proxy.messages == 95
     assert [n for n, in shop.rows("(properties->>'n')::int")] == list(range(95)), "out of order"
+
+
+def test_behind_a_path_of_the_shop(open_shop):
+    shop = open_shop(prefix="/m")  # location /m/ { proxy_pass http://127.0.0.1:8080/; }
+    page = shop.visit()
+    shop.track(page, range(3))
+    shop.expect(3, page)
+    assert page.eval("new Promise((done) => cohortd.segments(done))") == [] and shop.proxy.count("GET", "/m/e") == 1
+
+
+def test_sent_to_another_place(open_shop):
+    shop = open_shop()
+    shop.pages.content["/to"] = shop.html('data-to="e/v1/batch"')
+    shop.path = "/e/v1/batch"
+    page = shop.visit("/to")
+    shop.track(page, range(3))
+    shop.expect(3, page)
 
 
 def test_few_wait_for_more(open_shop):
@@ -299,6 +317,18 @@ def test_retry_after_holds_for_the_next_page(open_shop):
     left = page.eval("localStorage['cohortd.hold'] - Date.now()")
     assert left < 0 or shop.proxy.count("POST") == 1
     shop.expect(20, page)
+
+
+def test_what_is_under_way_is_not_sent_again(open_shop):
+    shop = open_shop(["slow"], delay_s=2)
+    page = shop.visit()
+    shop.track(page, range(10))
+    wait_for(lambda: shop.proxy.messages == 10, 20, "the request")
+    page.eval("document.dispatchEvent(new Event('visibilitychange'))")  # shown again: what is stored is taken up
+    page.wait(f"{QUEUE} == 0")
+    shop.track(page, [10])
+    shop.expect(11, page)
+    assert shop.proxy.messages == 11
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -502,6 +532,16 @@ def test_without_storage(open_shop, init, house):
     page.goto(shop.pages.url("/bare"))
     shop.expect(12)
     assert page.errors() == []
+
+
+def test_storage_that_fills_up(open_shop, house):
+    shop = open_shop()
+    init = "const set = Storage.prototype.setItem; Storage.prototype.setItem = function (...pair) { if (window.full) throw new Error('full'); set.apply(this, pair) }"
+    page = shop.visit(context=shop.visitor(init))
+    page.eval("cohortd.identify('before'), full = true, cohortd.identify('after')")
+    shop.track(page, [0])
+    shop.expect(1)
+    assert house.events("after", shop.event) == 1
 
 
 def test_insecure_context(open_shop):
