@@ -20,7 +20,7 @@ PG_INC := $(shell pg_config --includedir 2>/dev/null || echo /usr/include/postgr
 CPPFLAGS = -I. -I$(BUILD)/gen -isystem $(PG_INC) -D_GNU_SOURCE
 CFLAGS = -std=c11 -g -fPIE $(WARN) $(HARDEN)
 LDFLAGS = -pie $(if $(SANITIZE),-fsanitize=$(SANITIZE),-Wl,-z$(comma)relro,-z$(comma)now)
-LDLIBS = -lmicrohttpd -lpq -lz -lssl -lcrypto -lpthread -lm
+LDLIBS = -lmicrohttpd -lpq -lz -lssl -lcrypto -lpthread -lm -Wl,--as-needed -lcurl
 
 # Each folder is a layer with an archive of its own; what a layer may use is also what its tests are linked with.
 LAYERS = server api api/hooks api/collect server/http db segment server/base

@@ -47,6 +47,7 @@ struct route {
     const char *types; /* content types of the answer, parted by spaces, the first by default; NULL: application/json */
 };
 
+struct hook_certificates;
 struct once;
 
 /* Who keeps what a handler creates (once.c): is told the headers and the body of its 201. */
@@ -87,6 +88,7 @@ struct api {
     struct api_config config;
     struct ports ports;
     struct metrics *metrics;
+    struct hook_certificates *certificates;
 };
 
 /* The n-th parameter of the path, decoded. */

@@ -55,7 +55,7 @@ static enum sender sender_of(const struct call *c)
     return request_header(c->rq, "Authorization") || request_header(c->rq, "X-Write-Key") ? SENDER_SERVER : SENDER_UNKNOWN;
 }
 
-static enum handled submit(struct call *c, const char *type)
+enum handled collect_store(struct call *c, const char *type, size_t items_max)
 {
     struct collect_call how = {.type = type,
                                .ip = request_address(c->rq),
@@ -66,7 +66,7 @@ static enum handled submit(struct call *c, const char *type)
                                .clock = c->ports->clock,
                                .floor_us = INT64_MIN,
                                .message_max = c->api->config.message_max,
-                               .items_max = COLLECT_ITEMS_MAX};
+                               .items_max = items_max};
     struct err err = ERR_INIT;
     struct ingest_job *job;
 
@@ -100,7 +100,7 @@ enum handled collect_go_on(struct call *c, const char *type)
 {
     enum handled handled;
 
-    return auth_write(c, find_key, &handled) ? submit(c, type) : handled;
+    return auth_write(c, find_key, &handled) ? collect_store(c, type, COLLECT_ITEMS_MAX) : handled;
 }
 
 enum handled collect_text(struct call *c, const char *type, char *text, size_t len)

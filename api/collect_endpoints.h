@@ -8,3 +8,5 @@
  * after HANDLED_ELSEWHERE (c->collect is set) goes on with collect_go_on. */
 enum handled collect_text(struct call *c, const char *type, char *text, size_t len);
 enum handled collect_go_on(struct call *c, const char *type);
+/* Has the messages of the body that was opened (c->collect) stored for c->key's source; the answer comes after the commit. At most items_max of them. */
+enum handled collect_store(struct call *c, const char *type, size_t items_max);

@@ -9,6 +9,7 @@
 #include "api/call.h"
 #include "api/collect/batch.h"
 #include "api/cors.h"
+#include "api/hook_certificates.h"
 #include "api/metrics.h"
 #include "api/negotiate.h"
 #include "api/once.h"
@@ -373,6 +374,7 @@ struct api *api_new(const struct api_config *config, const struct ports *ports)
     api->config = *config;
     api->ports = *ports;
     api->metrics = metrics_new();
+    api->certificates = hook_certificates_new();
     return api;
 }
 
@@ -381,6 +383,7 @@ void api_free(struct api *api)
     if (!api)
         return;
     metrics_free(api->metrics);
+    hook_certificates_free(api->certificates);
     free(api);
 }
 

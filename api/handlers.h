@@ -63,6 +63,10 @@ enum handled api_event_recent(struct call *c);
 enum handled api_reject_list(struct call *c);
 enum handled api_status(struct call *c);
 
+enum handled api_hook(struct call *c);
+enum handled api_hook_probe(struct call *c);
+enum handled api_hook_providers(struct call *c);
+
 enum handled api_source_list(struct call *c);
 enum handled api_source_create(struct call *c);
 enum handled api_source_patch(struct call *c);

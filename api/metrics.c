@@ -28,6 +28,7 @@ struct metrics {
     size_t n;
     struct counters *counters; /* of each route, and one for no route */
     _Atomic uint64_t dropped;  /* messages */
+    _Atomic uint64_t hooks[HOOK_COUNTS];
 };
 
 struct metrics *metrics_new(void)
@@ -74,6 +75,11 @@ void metrics_dropped(struct metrics *metrics, size_t n)
 {
     if (n)
         add(&metrics->dropped, n);
+}
+
+void metrics_hook(struct metrics *metrics, enum hook_count count, size_t n)
+{
+    add(&metrics->hooks[count], n);
 }
 
 static const char *handler_label(size_t i, char *ret_label, size_t size)
@@ -128,6 +134,16 @@ static void print_took(const struct metrics *metrics, struct buf *text)
     }
 }
 
+static void print_hooks(const struct metrics *metrics, struct buf *text)
+{
+    static const char *const results[HOOK_COUNTS] = {"mapped", "ignored", "refused"};
+
+    buf_add_text(text, "# HELP cohortd_hooks_total Webhooks: messages mapped, events ignored, requests refused for their signature.\n"
+                       "# TYPE cohortd_hooks_total counter\n");
+    for (size_t i = 0; i < HOOK_COUNTS; i++)
+        buf_addf(text, "cohortd_hooks_total{result=\"%s\"} %" PRIu64 "\n", results[i], get(&metrics->hooks[i]));
+}
+
 void metrics_print(const struct metrics *metrics, struct buf *text)
 {
     print_requests(metrics, text);
@@ -137,4 +153,5 @@ void metrics_print(const struct metrics *metrics, struct buf *text)
              "# TYPE cohortd_privacy_dropped_messages_total counter\n"
              "cohortd_privacy_dropped_messages_total %" PRIu64 "\n",
              get(&metrics->dropped));
+    print_hooks(metrics, text);
 }

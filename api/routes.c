@@ -76,6 +76,10 @@ static const struct route rows[] = {
     {"GET", "/v1/rejects", api_reject_list, READ_QUICK, "page", BODY_NONE, NULL},
     {"GET", "/v1/status", api_status, READ_QUICK, "", BODY_NONE, NULL},
 
+    {"GET", "/v1/hooks/providers", api_hook_providers, READ_QUICK, "", BODY_NONE, NULL},
+    {"GET", "/v1/hooks/{source}", api_hook_probe, COLLECT, "", BODY_NONE, NULL},
+    {"POST", "/v1/hooks/{source}", api_hook, COLLECT, "", BODY_NONE, NULL},
+
     {"GET", "/v1/sources", api_source_list, ADMIN, "page", BODY_NONE, NULL},
     {"POST", "/v1/sources", api_source_create, ADMIN, "", BODY_JSON, NULL},
     {"PATCH", "/v1/sources/{name}", api_source_patch, ADMIN, "", BODY_PATCH, NULL},

@@ -5,15 +5,28 @@
 
 #include "api/body.h"
 #include "api/handlers.h"
+#include "api/hook_settings.h"
 #include "api/once.h"
 #include "api/page.h"
+#include "api/text.h"
 #include "db/source.h"
 #include "server/base/alloc.h"
 #include "server/base/origin.h"
 
-enum { SOURCE_NAME_LENGTH = 100, ORIGINS_MAX = 100, ORIGIN_LENGTH = 300 };
+enum { SOURCE_NAME_LENGTH = 100, ORIGINS_MAX = 100, ORIGIN_LENGTH = 300, URL_LENGTH = 4096 };
 
-static void put_source(struct json_out *out, const struct source_row *row)
+/* Where the provider is to send to. */
+static void put_hook_url(const struct call *c, struct json_out *out, const struct source_row *row)
+{
+    AUTO_BUF struct buf url = BUF_INIT(URL_LENGTH);
+
+    page_base(c, &url);
+    buf_add_text(&url, "/v1/hooks/");
+    text_percent(&url, row->name);
+    json_add_text(out, "hook_url", row->provider ? buf_text(&url) : NULL);
+}
+
+static void put_source(const struct call *c, struct json_out *out, const struct source_row *row)
 {
     struct db_array origins = db_array(row->rows, row->row, SOURCE_ORIGINS);
 
@@ -29,6 +42,10 @@ static void put_source(struct json_out *out, const struct source_row *row)
     }
     json_close(out, ']');
     json_add_text(out, "privacy", row->privacy);
+    json_add_text(out, "provider", row->provider);
+    json_add_raw(out, "hook", row->hook);
+    put_hook_url(c, out, row);
+    json_add_int(out, "secrets", row->n_secrets);
     json_add_instant(out, "created_at", row->created_us);
     json_close(out, '}');
 }
@@ -54,7 +71,7 @@ enum handled api_source_list(struct call *c)
     for (size_t i = 0; i < n && i < (size_t)page.limit; i++) {
         struct source_row row = db_source_row(&rows, i);
 
-        put_source(&out, &row);
+        put_source(c, &out, &row);
     }
     json_close(&out, ']');
     page_next(c, &out, n > (size_t)page.limit ? db_source_row(&rows, n - 2).name : NULL);
@@ -67,6 +84,7 @@ struct source_input {
     struct json name, origins, privacy; /* as they stand in the body */
     struct texts texts;
     char *privacy_text;
+    struct hook_settings hook;
     struct source_edit edit;
 };
 
@@ -74,6 +92,7 @@ static void input_release(struct source_input *in)
 {
     texts_release(&in->texts);
     free(in->privacy_text);
+    hook_settings_release(&in->hook);
 }
 
 static bool read_origins(struct source_input *in, struct err *err)
@@ -112,6 +131,10 @@ static bool read_input(struct json body, bool name, struct source_input *in, str
 {
     const struct body_field fields[] = {{"allowed_origins", MEMBER_TEXTS | MEMBER_NULL, &in->origins},
                                         {"privacy", MEMBER_TEXT | MEMBER_NULL, &in->privacy},
+                                        {"provider", MEMBER_TEXT | MEMBER_NULL, &in->hook.provider},
+                                        {"secret", MEMBER_TEXT | MEMBER_NULL, &in->hook.secret},
+                                        {"secrets", MEMBER_TEXTS | MEMBER_NULL, &in->hook.secrets},
+                                        {"hook", MEMBER_OBJECT | MEMBER_NULL, &in->hook.hook},
                                         {"name", MEMBER_TEXT, &in->name}};
 
     return body_read(body, fields, ARRAY_LEN(fields) - !name, err) && read_origins(in, err) && read_privacy(in, err);
@@ -133,7 +156,7 @@ enum handled api_source_create(struct call *c)
     if (!read_input(c->body, true, &in, &err))
         return answer_problem(c, PROBLEM_INVALID, &err);
     name = body_text(in.name, "/name", 1, SOURCE_NAME_LENGTH, &err);
-    if (!name)
+    if (!name || (hook_settings_given(&in.hook) && !hook_settings_read(&in.hook, name, NULL, &in.edit, &err)))
         return answer_problem(c, PROBLEM_INVALID, &err);
     status = db_source_insert(c->db, name, &in.edit, &rows);
     if (status == DB_NONE)
@@ -141,8 +164,22 @@ enum handled api_source_create(struct call *c)
     if (status != DB_OK)
         return answer_status(c, status);
     row = db_source_row(&rows, 0);
-    put_source(&out, &row);
+    put_source(c, &out, &row);
     return answer_json(c, 201, &text);
+}
+
+/* What is given of the webhooks is read over what is stored. */
+static enum db_status read_hook_patch(struct call *c, struct source_input *in, struct err *err)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
+
+    if (!hook_settings_given(&in->hook))
+        return DB_OK;
+    status = db_source_hook(c->db, call_param(c, 0), &rows);
+    if (status == DB_OK && !hook_settings_read(&in->hook, call_param(c, 0), &rows, &in->edit, err))
+        return DB_NONE; /* err says why */
+    return status;
 }
 
 enum handled api_source_patch(struct call *c)
@@ -157,12 +194,17 @@ enum handled api_source_patch(struct call *c)
 
     if (!read_input(c->body, false, &in, &err))
         return answer_problem(c, PROBLEM_INVALID, &err);
+    status = read_hook_patch(c, &in, &err);
+    if (err.code)
+        return answer_problem(c, PROBLEM_INVALID, &err);
+    if (status != DB_OK)
+        return answer_status(c, status);
     status = db_source_update(c->db, call_param(c, 0), &in.edit, &rows);
     if (status != DB_OK)
         return answer_status(c, status);
     c->ports->keys_changed(c->ports->app, c->db);
     row = db_source_row(&rows, 0);
-    put_source(&out, &row);
+    put_source(c, &out, &row);
     return answer_json(c, 200, &text);
 }
 

@@ -3,17 +3,22 @@
  * a setting means is not known here. */
 #include "db/source.h"
 
-#define COLUMNS "name, allowed_origins, privacy, created_at"
+#include <string.h>
+
+#define COLUMNS "name, allowed_origins, privacy, created_at, provider, hook, cardinality(secrets)"
 
 DB_STATEMENT(source_list, "ti", "SELECT " COLUMNS " FROM source WHERE name > $1 ORDER BY name LIMIT $2");
-DB_STATEMENT(source_insert, "tTt",
-             "INSERT INTO source (name, allowed_origins, privacy) VALUES ($1, coalesce($2, '{}'), coalesce($3, 'first_party'))"
+DB_STATEMENT(source_insert, "tTtbtjT",
+             "INSERT INTO source (name, allowed_origins, privacy, provider, hook, secrets)"
+             " SELECT $1, coalesce($2, '{}'), coalesce($3, 'first_party'), $5, $6, coalesce($7, '{}') WHERE $4 IS NOT NULL"
              " ON CONFLICT (name) DO NOTHING RETURNING " COLUMNS);
-DB_STATEMENT(
-    source_update, "tTt",
-    "WITH made AS (UPDATE source SET allowed_origins = coalesce($2, allowed_origins), privacy = coalesce($3, privacy) WHERE name = $1"
-    "    RETURNING " COLUMNS ")"
-    " SELECT " COLUMNS " FROM made, pg_notify('cohortd_keys', '')");
+DB_STATEMENT(source_update, "tTtbtjT",
+             "WITH made AS (UPDATE source SET allowed_origins = coalesce($2, allowed_origins), privacy = coalesce($3, privacy),"
+             "        provider = CASE WHEN $4 THEN $5 ELSE provider END, hook = CASE WHEN $4 THEN $6 ELSE hook END,"
+             "        secrets = CASE WHEN $4 THEN coalesce($7, '{}') ELSE secrets END"
+             "    WHERE name = $1 RETURNING *)"
+             " SELECT " COLUMNS " FROM made, pg_notify('cohortd_keys', '')");
+DB_STATEMENT(source_hook, "t", "SELECT source_id, provider, hook, secrets FROM source WHERE name = $1");
 DB_STATEMENT(source_number, "t", "SELECT source_id FROM source WHERE name = $1");
 DB_STATEMENT(source_used, "t",
              "SELECT EXISTS (SELECT FROM api_key k WHERE k.source_id = s.source_id AND k.revoked_at IS NULL)"
@@ -36,6 +41,9 @@ struct source_row db_source_row(const struct db_rows *rows, size_t i)
 {
     return (struct source_row){.name = db_text(rows, i, SOURCE_NAME),
                                .privacy = db_text(rows, i, SOURCE_PRIVACY),
+                               .provider = db_text(rows, i, SOURCE_PROVIDER),
+                               .hook = db_text(rows, i, SOURCE_HOOK),
+                               .n_secrets = db_int(rows, i, SOURCE_SECRETS),
                                .rows = rows,
                                .row = i,
                                .created_us = db_instant(rows, i, SOURCE_CREATED)};
@@ -52,6 +60,16 @@ static enum db_status write_source(struct db *db, const struct db_statement *sta
     else
         db_arg_null(&args, 'T');
     db_arg_text(&args, edit->privacy);
+    db_arg_bool(&args, edit->has_hook);
+    db_arg_text(&args, edit->provider);
+    if (edit->hook)
+        db_arg_json(&args, edit->hook, strlen(edit->hook));
+    else
+        db_arg_null(&args, 'j');
+    if (edit->has_hook)
+        db_arg_texts(&args, edit->secrets, edit->n_secrets);
+    else
+        db_arg_null(&args, 'T');
     return db_run(db, statement, &args, ret_rows);
 }
 
@@ -83,6 +101,14 @@ enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source
     if (status == DB_OK)
         *ret_source_id = (int32_t)db_int(&rows, 0, 0);
     return status;
+}
+
+enum db_status db_source_hook(struct db *db, const char *name, struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_text(&args, name);
+    return db_run(db, &source_hook, &args, ret_rows);
 }
 
 struct deletion {

@@ -12,6 +12,7 @@
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 #include "server/command.h"
+#include "server/fetch.h"
 #include "server/keys.h"
 #include "server/metrics.h"
 #include "server/notify.h"
@@ -75,6 +76,12 @@ static void port_keys_changed(struct app *app, struct db *db)
 {
     if (keys_load(app->keys, db) != DB_OK)
         log_warn("keys not read again after a change: the notification has them read"); /* or the reload after a reconnect */
+}
+
+static bool port_fetch(struct app *app, const char *url, struct buf *body)
+{
+    (void)app;
+    return fetch_https(url, body);
 }
 
 static const char *port_not_ready(struct app *app)
@@ -181,6 +188,7 @@ static struct api *make_api(struct app *app)
                           .find_key = port_find_key,
                           .reload_keys = port_reload_keys,
                           .keys_changed = port_keys_changed,
+                          .fetch = port_fetch,
                           .not_ready = port_not_ready,
                           .stats = port_stats,
                           .metrics = port_metrics,
@@ -227,6 +235,7 @@ struct app *app_start(const struct config *config, const char *url)
     app->reads = db_gate_new();
     app->work = db_gate_new();
     app_waits(app, "the database has not answered yet\n");
+    fetch_begin();
     app->keys = keys_new();
     start_threads(app);
     app->api = make_api(app);
@@ -270,6 +279,7 @@ void app_stop(struct app *app)
     query_pool_stop(app->pool);
     api_free(app->api);
     keys_free(app->keys);
+    fetch_end();
     db_gate_free(app->work);
     db_gate_free(app->reads);
     free(app);

@@ -72,6 +72,9 @@ struct ports {
     /* We have changed a key or its source: reads the keys again at once. On a query thread. */
     void (*keys_changed)(struct app *app, struct db *db);
 
+    /* GETs an https URL into *body, at most its maximum, without redirects, within 5 s. False: anything but a 200. Blocks: on a long query thread only. */
+    bool (*fetch)(struct app *app, const char *url, struct buf *body);
+
     /* Why the process cannot serve now, a short text; NULL: it can. */
     const char *(*not_ready)(struct app *app);
     void (*stats)(struct app *app, struct server_stats *ret_stats);
