@@ -11,7 +11,11 @@ from support.house import House
 
 # head: the request's first lines; auth: the key as Basic; encode: body → bytes on the wire; body: envelope of the batch; time: of a moment
 Client = collections.namedtuple("Client", "name head auth encode body time")
-NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) - datetime.timedelta(hours=1)
+HOUR = datetime.timedelta(hours=1)
+
+
+def utc_now():
+    return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 
 
 def plain(body):
@@ -86,14 +90,14 @@ class Wire:
     """One connection, as the client keeps it."""
 
     def __init__(self, house, client, key):
-        self.house, self.client, self.key = house, client, key
+        self.client, self.key = client, key
         self.socket = socket.create_connection(house.server.address, 20)
         self.file = self.socket.makefile("rb")
 
     def send(self, batch):
         """The answer's (first line, headers, body); what comes before it, too, is as the client expects it."""
         envelope = {
-            "batch": batch, "sentAt": self.client.time(NOW + datetime.timedelta(hours=1)), "writeKey": self.key, "messageId": "the envelope's own",
+            "batch": batch, "sentAt": self.client.time(utc_now()), "writeKey": self.key, "messageId": "the envelope's own",
             "sequence": 1, "context": {"library": {"name": f"{self.client.name}-library", "version": "1"}},
         }
         body = json.dumps({name: value for name, value in envelope.items() if name == "batch" or name in self.client.body}, ensure_ascii=False)
@@ -121,7 +125,8 @@ class Wire:
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_captured(house, client):
     key, user = house.server.key("write", source=client.name), f"{client.name}:ada"
-    common = {"timestamp": client.time(NOW), "integrations": {}, "context": {"locale": "de-DE"}}
+    happened = utc_now() - HOUR
+    common = {"timestamp": client.time(happened), "integrations": {}, "context": {"locale": "de-DE"}}
     batch = [
         {**common, "type": "identify", "userId": user, "anonymousId": None, "messageId": f"{client.name}-1", "traits": {"name": "Jané ☃", "tags": ["a", "b"]}},
         {**common, "type": "track", "userId": user, "messageId": f"{client.name}-2", "event": "Order Completed", "properties": {"total": 19.995, "note": "€" * 11000}},
@@ -140,7 +145,7 @@ def test_captured(house, client):
                       " WHERE source.name = %s", client.name)
     fraction = {seconds: 0, nanoseconds: 417200}.get(client.time, 417000)
     library, locale = (f"{client.name}-library", None) if "context" in client.body else (None, "de-DE")
-    moment = NOW.replace(microsecond=fraction)
+    moment = happened.replace(microsecond=fraction)
     assert sorted(rows) == [
         ("$identify", user, moment, library, locale, None),
         ("Größe gewählt", "42", moment, library, locale, None),
