@@ -215,8 +215,13 @@ static bool start_listeners(struct app *app)
                                .connections_per_ip = (unsigned)config->connections_per_ip,
                                .idle_timeout_s = (unsigned)config->idle_timeout_s,
                                .gzip_ratio_max = (size_t)config->gzip_ratio};
-    struct http_config operate = http;
+    struct http_config operate;
 
+    if (!proxies_read(config->trusted_proxies, &http.proxies)) {
+        log_error("bad --trusted-proxies", LOG_FIELD("value", LOG_TEXT(config->trusted_proxies)), );
+        return false;
+    }
+    operate = http;
     operate.listen = config->operate_listen;
     operate.loops = 1;
     operate.connections = OPERATE_CONNECTIONS;

@@ -28,6 +28,7 @@ struct config {
     const char *listen;
     const char *operate_listen;
     const char *public_url;
+    const char *trusted_proxies;
     const char *tracker_path;
     const char *collect_prefix;
     const char *database_url;

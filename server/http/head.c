@@ -225,6 +225,20 @@ static bool gzip_accepted(const char *accept)
     return any;
 }
 
+/* Several headers of one name are one list, the last at its right end. */
+static void take_address(struct request *rq)
+{
+    const struct proxies *proxies = &rq->loop->config.proxies;
+    char address[PROXY_ADDRESS_MAX];
+
+    (void)snprintf(address, sizeof address, "%s", rq->conn->address);
+    for (size_t i = rq->n_headers; i-- > 0;)
+        if (!strcasecmp(rq->headers[i].name, "X-Forwarded-For") &&
+            !proxies_unwind(proxies, rq->headers[i].value, strlen(rq->headers[i].value), address))
+            break;
+    rq->address = keep(rq, address, strlen(address));
+}
+
 bool head_take(struct request *rq, const char *method, const char *version, uint64_t *ret_length)
 {
     struct framing framing = {.rq = rq};
@@ -234,9 +248,9 @@ bool head_take(struct request *rq, const char *method, const char *version, uint
     rq->started_us = clock_wall_us();
     rq->begun_us = clock_mono_us();
     rq->method = keep(rq, method, strlen(method));
-    rq->address = keep(rq, rq->conn->address, strlen(rq->conn->address));
     rq->headers = request_alloc(rq, (size_t)(n > 0 ? n : 0) * sizeof *rq->headers, _Alignof(struct pair));
     (void)MHD_get_connection_values_n(rq->connection, MHD_HEADER_KIND, take_header, &framing);
+    take_address(rq);
     client_id = request_header(rq, "X-Request-Id");
     rq->id = client_id_ok(client_id) ? client_id : make_id(rq);
     rq->accepts_gzip = gzip_accepted(request_header(rq, "Accept-Encoding"));

@@ -12,6 +12,7 @@
 #include "server/base/attr.h"
 #include "server/base/buf.h"
 #include "server/base/err.h"
+#include "server/base/proxies.h"
 
 struct http;
 struct request;
@@ -44,6 +45,7 @@ struct http_config {
     unsigned connections;        /* most connections in all */
     unsigned connections_per_ip; /* 0: no limit */
     unsigned idle_timeout_s;     /* a connection without traffic, a head or body that does not come */
+    struct proxies proxies;      /* whose X-Forwarded-For counts */
     size_t gzip_ratio_max;       /* decompressed : compressed, past the first MiB (say 200); 0: no limit */
 };
 
@@ -65,9 +67,10 @@ struct http_stats http_stats(const struct http *http);
 /* --- The request. Texts live as long as the request. --- */
 
 const char *request_method(const struct request *rq);
-const char *request_path(const struct request *rq);    /* raw: percent-encoded as sent, without the query */
-const char *request_id(const struct request *rq);      /* X-Request-Id: the client's if it is 1–128 of [A-Za-z0-9._-], else new */
-const char *request_address(const struct request *rq); /* the peer's address as text, IPv4 or IPv6, no port */
+const char *request_path(const struct request *rq); /* raw: percent-encoded as sent, without the query */
+const char *request_id(const struct request *rq);   /* X-Request-Id: the client's if it is 1–128 of [A-Za-z0-9._-], else new */
+const char *
+request_address(const struct request *rq); /* the client's, IPv4 or IPv6, no port: the peer's, or behind trusted proxies what they say */
 const char *request_header(const struct request *rq, const char *name); /* NULL when missing; case-insensitive */
 const char *request_query(const struct request *rq, const char *name);  /* decoded; the first of that name; NULL when missing */
 /* Calls fn with each query parameter, decoded, in order, until it returns false. */

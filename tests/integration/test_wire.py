@@ -460,6 +460,25 @@ def test_address_of_clients_only(house, head, key_in_body, context, ip):
     assert (stored(house, user)[0][2] or {}).get("ip") == ip
 
 
+def test_address_behind_a_proxy():
+    """TLS ends in front of us: without this every visitor would have the proxy's address. Nobody but the proxy is believed."""
+
+    def seen(house, *forwarded):
+        user = f"proxied {house.message_id()}"
+        head = ["Origin: " + ORIGIN, key_basic(house)] + [f"X-Forwarded-For: {value}" for value in forwarded]
+        accepted(send(house, "/v1/track", json.dumps({"userId": user, "event": "E"}).encode(), *head))
+        return stored(house, user)[0][2]["ip"]
+
+    with House(environment={"COHORTD_TRUSTED_PROXIES": "127.0.0.0/8, 10.0.0.0/8"}) as house:
+        assert seen(house) == ADDRESS
+        assert seen(house, "203.0.113.9") == "203.0.113.9"
+        assert seen(house, "198.51.100.1, 203.0.113.9, 10.0.0.7") == "203.0.113.9"
+        assert seen(house, "198.51.100.1", "2001:db8::7", "10.0.0.7") == "2001:db8::7"
+        assert seen(house, '"><script>') == ADDRESS
+    with House() as house:
+        assert seen(house, "203.0.113.9") == ADDRESS
+
+
 def test_identify_of_somebody_who_is_not_active(house):
     house.track("inactive", "E", timestamp="2026-01-02T03:04:05Z")
     before = house.api.get("/v1/profiles/inactive").json
