@@ -184,6 +184,27 @@ def test_kotlin_gzipped_chunked_plain_text(house):
     assert stored(house, "kotlin1")[0][2]["ip"] == "127.0.0.1"  # an app: its address is worth keeping
 
 
+@pytest.mark.parametrize("name", ["android", "swift", "react-native"])
+def test_apps_send_again_on_the_same_connection(house, name):
+    when = now(house, -7_200_000)[:-5] + ".417"
+    path, head, pack, time = {
+        "android": ("/v1/import", ["user-agent: analytics-android/4.11", key_basic(house), "content-encoding: gzip", "Transfer-Encoding: chunked"],
+                    lambda body: chunked(gzip.compress(body)), when + "+00:00"),
+        "swift": ("/v1/b", ["user-agent: analytics-ios/1.7.0", "content-type: application/json; charset=utf-8", key_basic(house)], bytes, when + "Z"),
+        "react-native": ("/v1/b", ["user-agent: okhttp/4.9.2", "content-type: application/json; charset=utf-8", "x-retry-count: 1"], bytes, when + "Z"),
+    }[name]
+    batch = [
+        {"type": "identify", "userId": name, "anonymousId": None, "messageId": f"{name}-1", "timestamp": time, "traits": {"name": "Jané ☃"}},
+        {"type": "track", "userId": name, "messageId": f"{name}-2", "timestamp": time, "event": "Größe gewählt", "properties": {"price": 19.995}},
+    ]
+    body = pack(json.dumps({"batch": batch, "sentAt": now(house), "writeKey": house.write_key}, ensure_ascii=False).encode())
+    for answer in exchange(house.server.address, *[request("POST", path, head, body)] * 3):
+        accepted(answer)
+    rows = stored(house, name)
+    assert [row[0] for row in rows] == ["$identify", "Größe gewählt"] and str(rows[1][1]["price"]) == "19.995"
+    assert {iso(row[3]) for row in rows} == {when + "000Z"} and traits(house, name) == {"name": "Jané ☃"}
+
+
 def test_rudder_js_and_its_beacon(house):
     item = {
         "type": "identify", "userId": "rjs1", "anonymousId": "", "messageId": "r-1", "channel": "web", "originalTimestamp": now(house), "sentAt": now(house),
