@@ -1,4 +1,4 @@
-"""Ingest beside merges from two processes on one database: nothing lost, doubled, or under a dead profile, and no deadlock.
+"""Ingest beside merges from two processes on one database, each with one or several writers: nothing lost, doubled, or under a dead profile, and no deadlock.
 
 An earlier design lost 38 % of the events here.
 """
@@ -20,9 +20,9 @@ SECONDS = 6
 THREADS = 6
 
 
-@pytest.fixture()
-def house():
-    with House() as made:
+@pytest.fixture(params=[1, 2, 4], ids=lambda n: f"{n} writers")
+def house(request):
+    with House(environment={"COHORTD_WRITERS": str(request.param)}) as made:
         yield made
 
 
@@ -85,7 +85,7 @@ class Sender(threading.Thread):
 
 
 def test_ingest_beside_merges_from_two_processes(house):
-    second = Server(house.postgres.url)
+    second = Server(house.postgres.url, {"COHORTD_WRITERS": house.server.environment["COHORTD_WRITERS"]})
     try:
         house.segment("stress", {"event": "A", "gte": 3})
         senders = [Sender(i, (house.server, second)[i % 2].address, house.write_key) for i in range(THREADS)]
