@@ -197,8 +197,12 @@ class Store(Server):
         deck = [name for name, share in NAMES.items() for _ in range(share)]
         self.run(SCRATCH, names=list(NAMES), people=self.people, categories=CATEGORIES, deck=deck)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            for done in [pool.submit(self.fill, part, (end - begin)) for part in parts]:
-                done.result()
+            try:
+                for done in [pool.submit(self.fill, part, (end - begin)) for part in parts]:
+                    done.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         self.run(PEOPLE)
         for table in ("event", "profile", "identity"):
             self.run(f"VACUUM (FREEZE, ANALYZE) {table}")
