@@ -1,7 +1,9 @@
 /* Sources. The one idea: a statement that changes one says so on cohortd_keys, so its settings hold in every process within moments. A new source
  * has no keys and need not. One that has sent something stays: its number stands in the events. What
- * a setting means is not known here. */
+ * origins mean is not known here. */
 #include "db/source.h"
+
+#include <string.h>
 
 #include <string.h>
 
@@ -19,7 +21,7 @@ DB_STATEMENT(source_update, "tTtbtjT",
              "    WHERE name = $1 RETURNING *)"
              " SELECT " COLUMNS " FROM made, pg_notify('cohortd_keys', '')");
 DB_STATEMENT(source_hook, "t", "SELECT source_id, provider, hook, secrets FROM source WHERE name = $1");
-DB_STATEMENT(source_number, "t", "SELECT source_id FROM source WHERE name = $1");
+DB_STATEMENT(source_number, "t", "SELECT source_id, privacy FROM source WHERE name = $1");
 DB_STATEMENT(source_used, "t",
              "SELECT EXISTS (SELECT FROM api_key k WHERE k.source_id = s.source_id AND k.revoked_at IS NULL)"
              "    OR EXISTS (SELECT FROM event_name n WHERE n.source_id = s.source_id)"
@@ -90,7 +92,7 @@ enum db_status db_source_ensure(struct db *db, const char *name)
     return status == DB_NONE ? DB_OK : status;
 }
 
-enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source_id)
+enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source_id, enum privacy *ret_privacy)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
@@ -98,9 +100,18 @@ enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source
 
     db_arg_text(&args, name);
     status = db_run(db, &source_number, &args, &rows);
-    if (status == DB_OK)
+    if (status == DB_OK) {
         *ret_source_id = (int32_t)db_int(&rows, 0, 0);
+        *ret_privacy = db_source_privacy(db_text(&rows, 0, 1));
+    }
     return status;
+}
+
+enum privacy db_source_privacy(const char *word)
+{
+    if (word && strcmp(word, "drop") == 0)
+        return PRIVACY_DROP;
+    return word && strcmp(word, "ignore") == 0 ? PRIVACY_IGNORE : PRIVACY_FIRST_PARTY;
 }
 
 enum db_status db_source_hook(struct db *db, const char *name, struct db_rows *ret_rows)

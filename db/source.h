@@ -3,6 +3,7 @@
 #pragma once
 
 #include "db/conn.h"
+#include "server/base/ports.h"
 
 struct source_row {
     const char *name;
@@ -40,8 +41,10 @@ enum db_status db_source_insert(struct db *db, const char *name, const struct so
 enum db_status db_source_update(struct db *db, const char *name, const struct source_edit *edit, struct db_rows *ret_rows) MUST_CHECK;
 /* Makes the source unless it is there. */
 enum db_status db_source_ensure(struct db *db, const char *name) MUST_CHECK;
-/* Its number. DB_NONE: no such source. */
-enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source_id) MUST_CHECK;
+/* Its number and its policy. DB_NONE: no such source. */
+enum db_status db_source_id(struct db *db, const char *name, int32_t *ret_source_id, enum privacy *ret_privacy) MUST_CHECK;
+/* A policy by its word; the default by NULL. */
+enum privacy db_source_privacy(const char *word);
 /* What its webhooks are verified and mapped with; see below. DB_NONE: no such source. */
 enum db_status db_source_hook(struct db *db, const char *name, struct db_rows *ret_rows) MUST_CHECK;
 /* Columns of that row: number; provider, NULL: none; the entry of a custom one as JSON text; text[]. */

@@ -28,7 +28,7 @@ struct import {
     struct db *db;
     struct name_cache *names;
     struct collect_call call;
-    uint64_t stored, duplicate, rejected;
+    uint64_t stored, duplicate, rejected, dropped;
     int64_t began_us, shown_us;
     bool terminal; /* stderr is one: show progress */
 };
@@ -180,6 +180,7 @@ static bool store(struct import *import, struct ingest_job *job)
     import->stored += job->n_stored;
     import->duplicate += job->n_duplicate;
     import->rejected += job->n_rejected;
+    import->dropped += job->n_dropped;
     show(import);
     return !wait_for_signal(0);
 }
@@ -208,7 +209,7 @@ static bool import_files(struct import *import, const struct config *config)
     const char *source = *config->source ? config->source : "default";
 
     if (db_connect(import->db) != DB_OK || db_source_ensure(import->db, source) != DB_OK ||
-        db_source_id(import->db, source, &import->call.source_id) != DB_OK)
+        db_source_id(import->db, source, &import->call.source_id, &import->call.privacy) != DB_OK)
         return false;
     for (size_t i = 0; i < config->n_args; i++)
         if (!import_file(import, config->args[i]))
@@ -232,6 +233,8 @@ static bool run(const struct config *config, const char *url)
         log_debug("others are not notified", ); /* they look every second by themselves */
     if (import.shown_us)
         fputc('\n', stderr);
+    if (import.dropped)
+        fprintf(stderr, "cohortd: left out %llu by the source's privacy policy\n", (unsigned long long)import.dropped);
     printf("imported %llu duplicate %llu rejected %llu\n", (unsigned long long)import.stored, (unsigned long long)import.duplicate,
            (unsigned long long)import.rejected);
     db_free(import.db);

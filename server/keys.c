@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "db/key.h"
+#include "db/source.h"
 #include "server/base/alloc.h"
 #include "server/base/clock.h"
 #include "server/base/origin.h"
@@ -74,19 +75,12 @@ static enum role role_of(const char *name)
     return strcmp(name, "admin") == 0 ? ROLE_ADMIN : ROLE_READ;
 }
 
-static enum privacy privacy_of(const char *name)
-{
-    if (name && strcmp(name, "drop") == 0)
-        return PRIVACY_DROP;
-    return name && strcmp(name, "ignore") == 0 ? PRIVACY_IGNORE : PRIVACY_FIRST_PARTY;
-}
-
 static struct entry make_entry(const struct db_rows *rows, size_t i)
 {
     struct db_array origins = db_array(rows, i, KEY_LOAD_ORIGINS);
     struct entry entry = {.role = role_of(db_text(rows, i, KEY_LOAD_ROLE)),
                           .source_id = (int32_t)db_int(rows, i, KEY_LOAD_SOURCE),
-                          .privacy = privacy_of(db_text(rows, i, KEY_LOAD_PRIVACY))};
+                          .privacy = db_source_privacy(db_text(rows, i, KEY_LOAD_PRIVACY))};
 
     ASSERT(db_text_len(rows, i, KEY_LOAD_HASH) == KEY_HASH_SIZE);
     memcpy(entry.hash, db_text(rows, i, KEY_LOAD_HASH), KEY_HASH_SIZE);

@@ -173,9 +173,11 @@ static bool alias_properties(struct item *item)
 static bool is_server_library(struct json name)
 {
     static const char *const ends[] = {"node", "python", "ruby", "go", "php", "java", "net", "csharp", "clojure", "rust", "elixir"};
-    size_t len = name.type == JSON_T_STRING ? name.len - 2 : 0, end = len;
-    const char *text = name.at + 1;
+    const char *text = name.at;
+    size_t len = name.len - 1, end = len; /* the closing quote is not looked at, and the other ends the word */
 
+    if (name.type != JSON_T_STRING)
+        return false;
     while (end && isalnum((unsigned char)text[end - 1]))
         end--;
     for (size_t i = 0; i < ARRAY_LEN(ends); i++)

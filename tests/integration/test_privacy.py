@@ -6,6 +6,7 @@ import pytest
 
 from integration.test_sources import make, patch
 from support.client import Client, basic
+from support.server import run
 
 GPC = {"Sec-GPC": "1"}
 DNT = {"DNT": "1"}
@@ -117,3 +118,13 @@ def test_every_way_in(house, privacy):
     for n in range(4):
         found = contexts(house, user(n))
         assert found == [] if privacy == "drop" else found[0]["consent"]["gpc"] is True
+
+
+@pytest.mark.parametrize("privacy, kept", [("ignore", 2), ("first_party", 2), ("drop", 1)])
+def test_a_file_goes_by_the_policy_too(house, privacy, kept):
+    name, _ = make(house, privacy=privacy)
+    user = f"file {privacy}"
+    lines = "\n".join(json.dumps(item(user, messageId=f"{user} {n}", context=context)) for n, context in enumerate([{}, {"consent": {"gpc": True}}]))
+    done = run(house.connect_url(), "import", "-", "--source", name, input=lines.encode())
+    assert done.returncode == 0 and done.stdout.split()[1] == str(kept).encode(), done
+    assert (b"left out 1" in done.stderr) == (privacy == "drop") and house.events(user) == kept
