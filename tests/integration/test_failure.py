@@ -82,6 +82,9 @@ def test_a_new_definition_that_fails_leaves_the_old_members(house):
     assert (segment["version"], segment["serving_version"], segment["code"], segment["size"]) == (2, 1, "build_failed", 2)
     house.track("u3", "A")
     wait_for(lambda: ids(house, "changing") == {"u1", "u2", "u3"}, 10, "the old version to be kept live")
+    house.segment("on-it", {"not": {"segment": "changing"}})
+    assert ids(house, "on-it") == set(), "who refers to it goes by the members that are served"
     execute(house, sound)
     wait_for(lambda: state(house, "changing") == ("live", None), 90, "the new version")
     assert house.members("changing") == {"u2"}
+    assert house.members("on-it") == {"u1", "u3"}

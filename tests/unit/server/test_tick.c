@@ -333,6 +333,28 @@ START_TEST(segments_in_segments)
 }
 END_TEST
 
+START_TEST(a_build_waits_for_what_it_refers_to)
+{
+    world_begin();
+    TELL(2, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.user = "bob", .event = "Page Viewed", .at = 1});
+    segment("base", BOUGHT);
+    settle_at(2);
+    segment("above", "{\"not\":{\"segment\":\"base\"}}");
+    segment("base", NOT_BOUGHT);
+    tick_at(3);
+    while (build_one())
+        ;
+    ck_assert_int_eq(
+        ask("SELECT count(*) FROM segment_version JOIN segment USING (segment_id) WHERE key = 'above' AND built_to IS NOT NULL"), 0);
+    tick_at(4);
+    expect_members("base", "bob");
+    settle_at(5);
+    expect_members("above", "ada");
+    expect_right();
+    world_end();
+}
+END_TEST
+
 START_TEST(a_new_version_is_swapped_in)
 {
     world_begin();
@@ -577,6 +599,6 @@ RUN_TESTS("tick", an_event_brings_a_member_in, a_build_takes_what_was_there, a_n
           a_window_loses_its_member_to_the_microsecond, skip_brings_a_member_in_by_time, a_late_event_and_one_of_the_future,
           calendar_periods_end, first_seen_within_last_ends, a_trait_moves, a_date_comes_near_and_passes, an_anniversary_comes_and_goes,
           a_day_ends_in_the_segment_s_time_zone, a_leap_day_returns_on_the_28th, a_merge_moves_the_membership, segments_in_segments,
-          a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces,
-          who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat, nobody_takes_the_lead_from_a_slow_tick,
-          one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)
+          a_build_waits_for_what_it_refers_to, a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt,
+          a_long_queue_is_worked_off_in_pieces, who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat,
+          nobody_takes_the_lead_from_a_slow_tick, one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)
