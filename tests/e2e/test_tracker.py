@@ -331,21 +331,28 @@ def test_what_is_under_way_is_not_sent_again(open_shop):
     assert shop.proxy.messages == 11
 
 
-@pytest.mark.parametrize("keep", [False, True])
-def test_offline(open_shop, keep):
+def test_offline_until_closed(open_shop):
     shop = open_shop()
     context = shop.visitor()
     page = shop.visit(context=context)
     context.offline()
     shop.track(page, range(12))
     page.wait(f"{QUEUE} == 12")
-    if keep:
-        context.offline(False)  # the page hears of it
-    else:
-        page.close()  # with nothing delivered
-        context.offline(False)
-        page = shop.visit(context=context)
+    page.close()  # with nothing delivered
+    context.offline(False)
+    page = shop.visit(context=context)
     shop.expect(12, page)
+
+
+def test_back_online_is_heard_of(open_shop):
+    shop = open_shop()
+    context = shop.visitor("const later = setTimeout; window.setTimeout = (...call) => (window.still ? 0 : later(...call))")
+    page = shop.visit(context=context)
+    page.eval("window.still = true")  # no timer helps
+    context.offline()
+    shop.track(page, range(10))
+    context.offline(False)
+    shop.expect(10, page)
 
 
 @pytest.mark.parametrize("status", [401, 403, 400])
