@@ -12,6 +12,7 @@
 #include "api/handlers.h"
 #include "api/page.h"
 #include "api/person.h"
+#include "api/profile_json.h"
 #include "db/consent.h"
 #include "db/profile.h"
 #include "server/base/alloc.h"
@@ -57,7 +58,7 @@ static void put_segments(struct json_out *out, const struct db_rows *rows)
     json_close(out, ']');
 }
 
-enum handled api_profile_read(struct call *c)
+enum handled profile_answer(struct call *c, const struct id *raw)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, segments = DB_ROWS_INIT, consent = DB_ROWS_INIT;
@@ -65,8 +66,9 @@ enum handled api_profile_read(struct call *c)
     struct profile_row profile;
     enum db_status status;
 
-    if (!find_profile(c, &rows))
-        return HANDLED_ANSWERED;
+    status = db_profile_read(c->db, raw, &rows);
+    if (status != DB_OK)
+        return answer_status(c, status);
     profile = db_profile_row(&rows);
     status = db_profile_segments(c->db, &profile.profile_id, &segments);
     if (status == DB_OK || status == DB_NONE)
@@ -75,6 +77,7 @@ enum handled api_profile_read(struct call *c)
         return answer_status(c, status);
     json_open(&out, '{');
     json_add_text(&out, "user_id", profile.user_id);
+    put_ids(&out, "user_ids", db_array(&rows, 0, PROFILE_USERS));
     put_ids(&out, "anonymous_ids", db_array(&rows, 0, PROFILE_ANONYMOUS));
     put_ids(&out, "emails", db_array(&rows, 0, PROFILE_EMAILS));
     json_add_raw(&out, "traits", profile.traits);
@@ -86,6 +89,13 @@ enum handled api_profile_read(struct call *c)
     put_segments(&out, &segments);
     json_close(&out, '}');
     return answer_json(c, 200, &text);
+}
+
+enum handled api_profile_read(struct call *c)
+{
+    struct id raw;
+
+    return person_read(call_param(c, 0), &raw) ? profile_answer(c, &raw) : answer_status(c, DB_NONE);
 }
 
 enum handled api_profile_segments(struct call *c)

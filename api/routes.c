@@ -66,7 +66,10 @@ static const struct route rows[] = {
     {"GET", "/v1/templates", api_template_list, READ_QUICK, "", BODY_NONE, NULL},
 
     {"POST", "/v1/profiles/segments", api_profiles_segments, READ_QUICK, "", BODY_JSON, NULL},
+    {"POST", "/v1/profiles/merge", api_profile_merge, ADMIN_LONG, "", BODY_JSON, NULL},
     {"GET", "/v1/profiles/{user_id}", api_profile_read, READ_QUICK, "", BODY_NONE, NULL},
+    {"DELETE", "/v1/profiles/{user_id}", api_profile_delete, ADMIN_LONG, "suppress", BODY_NONE, NULL},
+    {"PATCH", "/v1/profiles/{user_id}/traits", api_profile_traits_patch, ADMIN, "", BODY_PATCH, NULL},
     {"POST", "/v1/profiles/{user_id}/consent", api_profile_consent, ADMIN, "", BODY_JSON, NULL},
     {"GET", "/v1/profiles/{user_id}/segments", api_profile_segments, READ_QUICK, "", BODY_NONE, NULL},
     {"GET", "/v1/profiles/{user_id}/events", api_profile_events, READ_QUICK, "page", BODY_NONE, NULL},

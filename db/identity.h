@@ -39,6 +39,7 @@ struct identity {
     size_t before;            /* what its row says */
     size_t company;           /* the strongest id it comes with in the batch as a weaker one, IDENTITY_NONE: none, */
     bool contested;           /* and whether there are several */
+    bool suppressed;          /* a tombstone: nothing with it is stored */
     bool joined;              /* it comes with another id in the batch, weaker or stronger */
     VEC(struct id) former;    /* what it meant before, resolved: from its row */
     VEC(struct id) forgotten; /* what it meant before, oldest first: from this walk */

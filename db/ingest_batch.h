@@ -34,6 +34,7 @@ struct batch {
     enum lock locks[LOCKS]; /* held, or to be taken by the first statement */
     struct identities people;
     struct id_map by_message; /* the last item of this attempt with a messageId */
+    bool suppressed;          /* some id is a tombstone's */
     bool large;               /* an item merges a large profile */
     struct db_rows lone;      /* profiles that may be merged away: their traits are borrowed from here */
 };

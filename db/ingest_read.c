@@ -110,6 +110,7 @@ static void take_items(struct batch *batch)
     identities_release(&batch->people);
     identities_init(&batch->people);
     id_map_release(&batch->by_message);
+    batch->suppressed = false;
     for (size_t i = batch->from; i < batch->to; i++)
         take_item(batch, i);
 }
@@ -157,13 +158,20 @@ static void send_messages(struct batch *batch)
 
 /* --- What comes back --- */
 
-static void know_person(struct identities *people, const struct db_rows *rows, size_t row)
+static void know_person(struct batch *batch, const struct db_rows *rows, size_t row)
 {
+    struct identities *people = &batch->people;
     struct id raw = db_id(rows, row, 0), means = db_id(rows, row, 1);
+    static const struct id nobody;
     size_t identity = id_map_get(&people->by_raw, &raw);
-    struct identity_profile *profile = identity_know(people, identity, &means);
     struct db_array former = db_array(rows, row, 6);
+    struct identity_profile *profile;
 
+    if (id_equal(&means, &nobody)) {
+        people->ids.at[identity].suppressed = batch->suppressed = true;
+        return;
+    }
+    profile = identity_know(people, identity, &means);
     profile->exists = db_bool(rows, row, 2);
     if (profile->exists)
         profile->kind = (enum person_kind)db_int(rows, row, 3);
@@ -171,6 +179,17 @@ static void know_person(struct identities *people, const struct db_rows *rows, s
     profile->last_seen_us = db_instant(rows, row, 5);
     while (former.left)
         *VEC_ADD(&people->ids.at[identity].former) = db_array_next_id(&former);
+}
+
+/* Messages with an id of somebody who was erased for good are accepted and not stored. */
+static void drop_suppressed(struct batch *batch)
+{
+    for (size_t i = batch->from; i < batch->to; i++)
+        for (size_t kind = 0; kind < PERSON_KINDS; kind++) {
+            size_t identity = batch->items[i].ids[kind];
+
+            batch->items[i].dropped |= identity != IDENTITY_NONE && batch->people.ids.at[identity].suppressed;
+        }
 }
 
 /* A profile that may be merged away, once for each id that means it. The traits of all together must not fill the memory:
@@ -411,7 +430,9 @@ static enum db_status read_first(struct batch *batch)
     if (status != DB_OK)
         return status;
     for (size_t i = 0; i < db_rows_count(&people); i++)
-        know_person(&batch->people, &people, i);
+        know_person(batch, &people, i);
+    if (batch->suppressed)
+        drop_suppressed(batch);
     drop_odd(batch, &odd);
     return DB_OK;
 }

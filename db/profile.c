@@ -3,12 +3,11 @@
  * worker's. */
 #include "db/profile.h"
 
-DB_STATEMENT(
-    profile_read, "u",
-    "SELECT p.profile_id, p.user_id, p.traits, p.first_seen, p.last_seen, p.created_at,"
-    " ARRAY(SELECT external_id FROM identity a WHERE a.profile_id = p.profile_id AND a.kind = 'anonymous' ORDER BY external_id LIMIT 1000),"
-    " ARRAY(SELECT external_id FROM identity a WHERE a.profile_id = p.profile_id AND a.kind = 'email' ORDER BY external_id LIMIT 1000)"
-    " FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1");
+#define IDS(kind)                                                                                                                          \
+    " ARRAY(SELECT external_id FROM identity a WHERE a.profile_id = p.profile_id AND a.kind = '" kind "' ORDER BY external_id LIMIT 1000)"
+DB_STATEMENT(profile_read, "u",
+             "SELECT p.profile_id, p.user_id, p.traits, p.first_seen, p.last_seen, p.created_at," IDS("user") "," IDS("anonymous") "," IDS(
+                 "email") " FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1");
 DB_STATEMENT(profile_segments, "u",
              "SELECT s.key, m.entered_at FROM membership m JOIN segment s ON s.serving_version_id = m.version_id"
              " WHERE m.profile_id = $1 AND s.deleted_at IS NULL ORDER BY s.key");

@@ -11,9 +11,9 @@ struct profile_row {
     int64_t first_seen_us;
     int64_t last_seen_us;
     int64_t created_us;
-    const struct db_rows *rows; /* for all its other ids: db_array(rows, 0, PROFILE_ANONYMOUS or PROFILE_EMAILS) */
+    const struct db_rows *rows; /* for all its ids: db_array(rows, 0, PROFILE_USERS) and the others */
 };
-enum { PROFILE_ANONYMOUS = 6, PROFILE_EMAILS };
+enum { PROFILE_USERS = 6, PROFILE_ANONYMOUS, PROFILE_EMAILS };
 /* DB_NONE: nobody. */
 enum db_status db_profile_read(struct db *db, const struct id *raw, struct db_rows *ret_rows) MUST_CHECK;
 struct profile_row db_profile_row(const struct db_rows *rows);

@@ -55,7 +55,7 @@ DB_STATEMENT(
     "SELECT $2, $3, d.profile_id, CASE WHEN p.profile_id IS NOT NULL THEN p.user_id WHEN i.kind = 'user' THEN i.external_id END,"
     " CASE WHEN p.profile_id IS NOT NULL THEN p.anonymous_id WHEN i.kind = 'anonymous' THEN i.external_id END,"
     " CASE WHEN p.profile_id IS NOT NULL THEN p.email WHEN i.kind = 'email' THEN i.external_id END, d.op, $5,"
-    " CASE WHEN p.profile_id IS NOT NULL THEN $4 WHEN i.profile_id <> d.profile_id THEN 'merge' ELSE 'erase' END FROM " SWAP_DIFFERENCE
+    " CASE WHEN p.profile_id IS NOT NULL THEN $4 WHEN i.profile_id <> d.profile_id AND i.profile_id <> '00000000-0000-0000-0000-000000000000' THEN 'merge' ELSE 'erase' END FROM " SWAP_DIFFERENCE
     "LEFT JOIN profile p USING (profile_id) LEFT JOIN identity i ON p.profile_id IS NULL AND i.raw_id = d.profile_id"
     " ORDER BY d.profile_id RETURNING seq) SELECT coalesce(max(seq), 0) FROM told");
 DB_STATEMENT(version_swap_stay, "ii",

@@ -13,6 +13,7 @@
 
 #include "db/change.h"
 #include "db/conn.h"
+#include "db/person_edit.h"
 #include "db/tick.h"
 #include "db/version.h"
 #include "server/audit.h"
@@ -288,6 +289,8 @@ static enum db_status do_chores(struct worker *worker)
     if (status == DB_OK)
         status = prune_feed(worker);
     if (status == DB_OK)
+        status = db_erasure_chore(worker->db);
+    if (status == DB_OK || status == DB_NONE)
         status = db_worker_unblock(worker->db);
     if (status == DB_OK && passed(worker->clock_us, 60 * 1000)) {
         worker->clock_us = clock_mono_us();

@@ -99,7 +99,7 @@ static bool read_member(struct reader *reader, size_t line, struct json row, str
 static void read_line(struct reader *reader, size_t number, char *line, size_t len)
 {
     struct json ids[PERSON_KINDS] = {JSON_NONE, JSON_NONE, JSON_NONE}, row;
-    struct span texts[PERSON_KINDS];
+    struct span texts[PERSON_KINDS] = {{.at = NULL}};
     struct json_flaw flaw;
     size_t bad_numbers;
 
@@ -190,7 +190,7 @@ static struct span field_at(const struct span *fields, size_t n, size_t column)
 
 static void add_record(struct reader *reader, size_t line, const struct span *fields, size_t n, const struct columns *columns)
 {
-    struct span ids[PERSON_KINDS];
+    struct span ids[PERSON_KINDS] = {{.at = NULL}};
 
     for (size_t kind = 0; kind < PERSON_KINDS; kind++)
         ids[kind] = field_at(fields, n, columns->ids[kind]);

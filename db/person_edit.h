@@ -1,0 +1,48 @@
+/* Changing people by hand: erasing one, merging two, patching traits. Each is one transaction under the exclusive locks of all ids concerned
+ * (db/ingest.h), so it stands between two batches of messages, and tells the worker through `touched`; members and feed follow in the next
+ * tick, which db_touched_taken waits for. On a connection of the caller's, outside any transaction. A person is named by a raw id. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "db/conn.h"
+#include "db/message.h"
+
+/* Has a tick taken that row of `touched`, and with it all rows before it that were visible with it? */
+enum db_status db_touched_taken(struct db *db, int64_t touched_id, bool *ret_taken) MUST_CHECK;
+
+/* --- Erasing --- */
+
+struct erasure {
+    int64_t erasure_id;
+    int64_t at_us;
+    int64_t events; /* deleted */
+    bool suppressed;
+    bool done; /* the exits are in the feed, and nothing names the person any more but the feed */
+};
+
+/* Deletes a person's events, traits, consent and ids, but for the one id that names the exits; with suppress leaves tombstones of all ids, so
+ * that no later message with one of them is stored. Or finds the erasure of a person who was erased and whose exits are not told yet.
+ * DB_NONE: nobody. */
+enum db_status db_person_erase(struct db *db, const struct id *raw, bool suppress, struct erasure *ret_erasure) MUST_CHECK;
+/* Reads an erasure; when its exits are told, ends it first: the last id is forgotten. DB_NONE: there is none. */
+enum db_status db_erasure_end(struct db *db, int64_t erasure_id, struct erasure *ret_erasure) MUST_CHECK;
+/* The same for one that nobody has waited for to the end. DB_NONE: there is none. A chore of the worker's. */
+enum db_status db_erasure_chore(struct db *db) MUST_CHECK;
+
+/* --- Merging --- */
+
+enum join_refusal { JOIN_DONE, JOIN_NOT_A_USER, JOIN_TOO_LARGE, JOIN_TRAITS_TOO_LARGE };
+
+struct joined {
+    enum join_refusal refusal; /* JOIN_DONE: none */
+    int64_t touched_id;        /* to wait for; 0: the two were one already */
+};
+
+/* Merges the person `from` into the user `into`: events, ids and consent move, traits where `into` has none. DB_NONE: one is nobody. */
+enum db_status db_person_join(struct db *db, const struct id *from, const struct id *into, struct joined *ret_joined) MUST_CHECK;
+
+/* --- Traits --- */
+
+/* Applies a JSON Merge Patch (an object with a member or more) to the traits. DB_NONE: nobody. *ret_too_large: they would be over 1 MiB, nothing was changed. */
+enum db_status db_person_patch(struct db *db, const struct id *raw, struct span patch, bool *ret_too_large) MUST_CHECK;
