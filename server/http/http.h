@@ -113,7 +113,8 @@ void reply_static(struct request *rq, unsigned status, const char *content_type,
 void reply_empty(struct request *rq, unsigned status);
 
 /* A streamed answer. The owner's thread begins it, calls request_finish, and then writes: stream_write blocks while the client is slow, and is false when the
- * client is gone or took nothing for 30 s. stream_end ends the answer (complete: false breaks the connection off so that the client notices) and frees. */
+ * client is gone or took nothing for 30 s. stream_end ends the answer (complete: false breaks the connection off so that the client notices) and frees.
+ * A text is gzipped if the client accepts it, except text/event-stream: what is written there leaves at once. */
 struct stream;
 struct stream *reply_stream(struct request *rq, unsigned status, const char *content_type);
 bool stream_write(struct stream *stream, const void *bytes, size_t len) MUST_CHECK;

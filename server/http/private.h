@@ -219,6 +219,12 @@ bool head_take(struct request *rq, const char *method, const char *version, uint
 
 /* --- Answers (reply.c, stream.c) --- */
 
+/* Is an answer of that type worth gzipping? */
+bool is_text(const char *content_type);
+/* A gzip stream at the level of answers; NULL: no memory. */
+z_stream *zip_new(void);
+void zip_free(z_stream *zip);
+
 /* The slot the caller answers into. */
 struct answer *answer_of(struct request *rq);
 void answer_drop(struct answer *answer);

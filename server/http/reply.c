@@ -68,7 +68,7 @@ void reply_header(struct request *rq, const char *name, const char *value)
 
 /* --- Bodies --- */
 
-static bool is_text(const char *content_type)
+bool is_text(const char *content_type)
 {
     static const char *const kinds[] = {"text/", "json", "xml", "javascript"};
 
@@ -78,23 +78,42 @@ static bool is_text(const char *content_type)
     return false;
 }
 
+z_stream *zip_new(void)
+{
+    enum { WINDOW_GZIP = 15 + 16, MEMORY = 8 };
+    z_stream *zip = mem_zalloc(sizeof *zip);
+
+    if (deflateInit2(zip, GZIP_LEVEL, Z_DEFLATED, WINDOW_GZIP, MEMORY, Z_DEFAULT_STRATEGY) == Z_OK)
+        return zip;
+    free(zip);
+    return NULL;
+}
+
+void zip_free(z_stream *zip)
+{
+    if (zip)
+        (void)deflateEnd(zip);
+    free(zip);
+}
+
 /* Replaces the body by its gzip. False when that is no smaller. */
 static bool compress_body(struct buf *body)
 {
-    enum { WINDOW_GZIP = 15 + 16, MEMORY = 8 };
     struct buf out = BUF_INIT(body->len - 1);
-    z_stream zip = {.next_in = (Bytef *)body->data, .avail_in = (uInt)body->len};
+    z_stream *zip = body->len > UINT32_MAX ? NULL : zip_new();
     bool done = false;
 
-    if (body->len > UINT32_MAX || deflateInit2(&zip, GZIP_LEVEL, Z_DEFLATED, WINDOW_GZIP, MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
+    if (!zip)
         return false;
-    zip.next_out = (Bytef *)buf_room(&out, out.max);
-    zip.avail_out = (uInt)out.max;
-    if (zip.next_out && deflate(&zip, Z_FINISH) == Z_STREAM_END) {
-        buf_added(&out, zip.total_out);
+    zip->next_in = (Bytef *)body->data;
+    zip->avail_in = (uInt)body->len;
+    zip->next_out = (Bytef *)buf_room(&out, out.max);
+    zip->avail_out = (uInt)out.max;
+    if (zip->next_out && deflate(zip, Z_FINISH) == Z_STREAM_END) {
+        buf_added(&out, zip->total_out);
         done = true;
     }
-    (void)deflateEnd(&zip);
+    zip_free(zip);
     if (!done) {
         buf_release(&out);
         return false;

@@ -1,6 +1,7 @@
 /* Streamed answers: a ring of bytes between the thread that writes them and libmicrohttpd's reader on the loop's thread. While the ring is
  * empty the reader suspends its connection, and the next write has it resumed; while it is full the writer waits, with a deadline that each
- * byte taken moves on. The stream has two owners, writer and response, and goes with the last. */
+ * byte taken moves on. The stream has two owners, writer and response, and goes with the last. A text is gzipped on the writer's thread, before
+ * the ring, in constant memory; events are not: each must arrive as it is written. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,7 +10,10 @@
 #include "server/base/clock.h"
 #include "server/http/private.h"
 
-enum { BLOCK = 16 << 10 }; /* what libmicrohttpd takes at once for a client of HTTP/1.0 */
+enum {
+    BLOCK = 16 << 10,    /* what libmicrohttpd takes at once for a client of HTTP/1.0 */
+    ZIP_BLOCK = 16 << 10 /* bytes of gzip written at once */
+};
 
 struct stream {
     struct request *rq; /* holds a reference */
@@ -23,6 +27,9 @@ struct stream {
     bool reader_waits;          /* the connection is suspended */
     bool ended, complete;
     bool gone; /* nobody reads any more */
+
+    /* owned by the writer */
+    z_stream *zip; /* NULL: not gzipped */
 };
 
 static void stream_unref(struct stream *stream)
@@ -105,6 +112,12 @@ struct stream *reply_stream(struct request *rq, unsigned status, const char *con
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&stream->taken, &attr);
     (void)pthread_condattr_destroy(&attr);
+    if (is_text(content_type) && strcmp(content_type, "text/event-stream") != 0) {
+        reply_header(rq, "Vary", "Accept-Encoding");
+        stream->zip = rq->accepts_gzip ? zip_new() : NULL;
+        if (stream->zip)
+            reply_header(rq, "Content-Encoding", "gzip");
+    }
     answer->is_stream = true;
     answer->len = 0;
     if (!strcmp(rq->method, "HEAD")) /* libmicrohttpd 0.9.75 would send the last chunk all the same */
@@ -181,10 +194,8 @@ size_t stream_room(struct stream *stream)
     return room;
 }
 
-bool stream_write(struct stream *stream, const void *bytes, size_t len)
+static bool write_all(struct stream *stream, const char *at, size_t len)
 {
-    const char *at = bytes;
-
     while (len) {
         size_t n = write_some(stream, at, len);
 
@@ -196,9 +207,45 @@ bool stream_write(struct stream *stream, const void *bytes, size_t len)
     return true;
 }
 
+/* Gzips and writes; flush: Z_NO_FLUSH, or Z_FINISH with the last bytes. */
+static bool write_zipped(struct stream *stream, const void *bytes, size_t len, int flush)
+{
+    char out[ZIP_BLOCK];
+    z_stream *zip = stream->zip;
+    int result;
+
+    zip->next_in = (Bytef *)(uintptr_t)bytes;
+    zip->avail_in = (uInt)len;
+    do {
+        zip->next_out = (Bytef *)out;
+        zip->avail_out = sizeof out;
+        result = deflate(zip, flush);
+        ASSERT(result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR);
+        if (!write_all(stream, out, sizeof out - zip->avail_out))
+            return false;
+    } while (zip->avail_out == 0);
+    return true;
+}
+
+bool stream_write(struct stream *stream, const void *bytes, size_t len)
+{
+    const char *at = bytes;
+
+    if (!stream->zip)
+        return write_all(stream, at, len);
+    for (; len > UINT32_MAX; at += UINT32_MAX, len -= UINT32_MAX)
+        if (!write_zipped(stream, at, UINT32_MAX, Z_NO_FLUSH))
+            return false;
+    return write_zipped(stream, at, len, Z_NO_FLUSH);
+}
+
 void stream_end(struct stream *stream, bool complete)
 {
     bool waits;
+
+    if (stream->zip)
+        complete = complete && write_zipped(stream, NULL, 0, Z_FINISH);
+    zip_free(stream->zip);
 
     (void)pthread_mutex_lock(&stream->mtx);
     stream->ended = true;

@@ -168,6 +168,62 @@ START_TEST(an_empty_stream_and_head_have_no_body)
 }
 END_TEST
 
+/* Unpacks a gzip of one member; the length, or -1 when it is not whole. */
+static long gunzip(const char *bytes, size_t len, char *ret_text, size_t max)
+{
+    z_stream zip = {.next_in = (Bytef *)(uintptr_t)bytes, .avail_in = (uInt)len, .next_out = (Bytef *)ret_text, .avail_out = (uInt)max};
+    int result;
+
+    ck_assert_int_eq(inflateInit2(&zip, 15 + 16), Z_OK);
+    result = inflate(&zip, Z_FINISH);
+    (void)inflateEnd(&zip);
+    return result == Z_STREAM_END && zip.avail_in == 0 ? (long)zip.total_out : -1;
+}
+
+START_TEST(a_stream_is_gzipped_on_request)
+{
+    static const unsigned counts[] = {0, 1, 20, PIECES};
+    char *text = malloc(PIECE * PIECES);
+    int fd = client_open(&app);
+
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        struct buf bytes, request = BUF_INIT(200);
+        char *body;
+        long len;
+
+        buf_addf(&request, "GET /later?pieces=%u HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n", counts[i]);
+        client_send(fd, buf_text(&request));
+        buf_release(&request);
+        bytes = read_all(fd, true);
+        ck_assert_ptr_nonnull(strcasestr(bytes.data, "Content-Encoding: gzip\r\n"));
+        ck_assert_ptr_nonnull(strcasestr(bytes.data, "Vary: Accept-Encoding\r\n"));
+        body = strstr(bytes.data, "\r\n\r\n") + 4;
+        len = dechunk(body, bytes.data + bytes.len);
+        ck_assert_int_ge(len, 0);
+        ck_assert_int_le(len, PIECE * (long)counts[i] / 10 + 200);
+        ck_assert_int_eq(gunzip(body, (size_t)len, text, PIECE * PIECES), PIECE * (long)counts[i]);
+        assert_pieces(text, counts[i]);
+        buf_release(&bytes);
+    }
+    (void)close(fd);
+    free(text);
+}
+END_TEST
+
+START_TEST(an_incomplete_gzip_breaks_the_connection_off)
+{
+    int fd = client_open(&app);
+    struct buf bytes;
+
+    client_send(fd, "GET /later?pieces=3&end=bad HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n");
+    bytes = read_all(fd, false);
+    ck_assert_int_eq(dechunk(strstr(bytes.data, "\r\n\r\n") + 4, bytes.data + bytes.len), -1);
+    buf_release(&bytes);
+    (void)close(fd);
+    wait_for(&n_ended, 1);
+}
+END_TEST
+
 START_TEST(an_incomplete_stream_breaks_the_connection_off)
 {
     int fd = client_open(&app);
@@ -304,6 +360,8 @@ int main(void)
         a_stream_arrives_whole_and_the_connection_stays,
         a_stream_to_an_old_client_ends_with_the_connection,
         an_empty_stream_and_head_have_no_body,
+        a_stream_is_gzipped_on_request,
+        an_incomplete_gzip_breaks_the_connection_off,
         an_incomplete_stream_breaks_the_connection_off,
         a_client_that_leaves_stops_the_writer,
         a_client_that_leaves_an_idle_stream_is_noticed,
