@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "api/collect/csv.h"
 #include "api/person.h"
 #include "server/base/alloc.h"
 #include "server/base/instant.h"
@@ -22,13 +23,15 @@ void member_put(struct json_out *out, const struct member_row *row)
     json_close(out, '}');
 }
 
-/* RFC 4180; NULL is an empty field. */
+/* RFC 4180, guarded against formulas; NULL is an empty field. */
 static void put_field(struct buf *line, const char *text)
 {
     bool quote = text && text[strcspn(text, ",\"\r\n")];
 
     if (quote)
         buf_add_char(line, '"');
+    if (text && csv_needs_guard((struct span){.at = text, .len = strlen(text)}))
+        buf_add_char(line, '\'');
     for (; text && *text; text++) {
         if (*text == '"')
             buf_add_char(line, '"');

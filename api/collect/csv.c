@@ -1,6 +1,6 @@
 /* CSV as spreadsheets write it. The one idea: a field is never longer than its text, so it is unquoted where it stands and
  * given as a span; nothing is allocated. What is not quoted is taken as it is, spaces and quotes within it too.
- * What a column means is not known here. */
+ * Formulas are guarded against when one is written, and the guard is taken off when one is read. What a column means is not known here. */
 #include "api/collect/csv.h"
 
 #include <string.h>
@@ -116,4 +116,40 @@ bool csv_next(struct csv *csv, struct span *ret_fields, size_t max, size_t *ret_
     skip_end_of_line(csv);
     *ret_n = n;
     return true;
+}
+
+/* --- Guards --- */
+
+static bool begins_formula(struct span cell)
+{
+    return cell.len && memchr("=+-@\t\r\n", cell.at[0], 7);
+}
+
+static bool is_guarded(struct span cell)
+{
+    struct span inner = cell;
+
+    while (inner.len && inner.at[0] == '\'')
+        inner = (struct span){.at = inner.at + 1, .len = inner.len - 1};
+    return inner.len < cell.len && begins_formula(inner);
+}
+
+static bool is_signed_number(struct span cell)
+{
+    if (cell.at[0] != '+' && cell.at[0] != '-')
+        return false;
+    for (size_t i = 1; i < cell.len; i++)
+        if (!memchr("0123456789 .,()-", cell.at[i], 16))
+            return false;
+    return true;
+}
+
+bool csv_needs_guard(struct span cell)
+{
+    return is_guarded(cell) || (begins_formula(cell) && !is_signed_number(cell));
+}
+
+struct span csv_unguarded(struct span cell)
+{
+    return is_guarded(cell) ? (struct span){.at = cell.at + 1, .len = cell.len - 1} : cell;
 }

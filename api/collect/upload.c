@@ -193,7 +193,7 @@ static void add_record(struct reader *reader, size_t line, const struct span *fi
     struct span ids[PERSON_KINDS] = {{.at = NULL}};
 
     for (size_t kind = 0; kind < PERSON_KINDS; kind++)
-        ids[kind] = field_at(fields, n, columns->ids[kind]);
+        ids[kind] = csv_unguarded(field_at(fields, n, columns->ids[kind]));
     add_row(reader, line, ids);
 }
 

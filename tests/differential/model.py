@@ -145,9 +145,9 @@ class Model:
             person.statements += [Statement(channel, state, event) for channel, state in said.items()]
 
     def post(self, raw, consent, at):
-        """A statement through the API, at an instant after all before it."""
+        """A statement through the API; at: the instants it got, by channel. They are after all before it."""
         person = self.people[self.identity[raw]]
-        person.statements += [Statement(channel, state, Event(ts=at, name="")) for channel, state in stated(consent)]
+        person.statements += [Statement(channel, state, Event(ts=at[channel], name="")) for channel, state in stated(consent)]
 
     @staticmethod
     def email(message, kind, nameless):
@@ -169,7 +169,7 @@ class Model:
             behind = sent - instant(message["sentAt"], zone("UTC"))
             if abs(behind) > MINUTE:
                 ts = own + (behind + MINUTE // 2) // MINUTE * MINUTE
-        unknown = ts is None or ts > sent
+        unknown = ts is None or ts > sent - SECOND  # the server's clock may be behind by a little
         return Stored(
             ts=ts,
             name=name,

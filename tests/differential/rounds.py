@@ -7,7 +7,7 @@ still does.
 import time
 
 from differential.generate import Generator
-from differential.model import Model
+from differential.model import Model, profile_id
 from differential.naive import Segment, is_member
 from differential.values import dumps, loads
 from support.client import quoted
@@ -110,7 +110,11 @@ class Round:
         answer = self.house.api.post(f"/v1/profiles/{quoted(name)}/consent", dumps({"consent": given}))
         if answer.status != 200:
             self.found.append(f"consent was refused: {answer}\n  {name} {dumps(given)}")
-        self.model.post(raw, given, clock())
+        at = self.house.rows(
+            "SELECT channel, (extract(epoch FROM stated_at) * 1000000)::bigint FROM consent JOIN identity USING (profile_id)"
+            " WHERE raw_id = %s::uuid AND channel = ANY (%s)", profile_id(*raw).hex(), list(given),
+        )
+        self.model.post(raw, given, dict(at))
 
     def deliver(self, body):
         return self.house.collect.post("/v1/batch", body)
