@@ -1,5 +1,6 @@
 /* Trusted proxies. The one idea: only what a trusted proxy has written is believed, and that is the right end of the list: so the list is read from there,
- * and the first address that is no proxy's is the client. Whatever a client wrote itself stands to the left of it and is not looked at. */
+ * and the first address that is no proxy's is the client. Whatever a client wrote itself stands to the left of it and is not
+ * looked at. */
 #include "server/base/proxies.h"
 
 #include <arpa/inet.h>

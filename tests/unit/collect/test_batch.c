@@ -294,6 +294,7 @@ START_TEST(test_the_client_s_address)
 
     ask(&asked, "track");
     asked.call.ip = "192.0.2.1";
+    asked.call.sender = SENDER_SERVER;
     assert_context(&asked, "{" ITEM "}", NULL);
     assert_context(&asked, "{" ITEM ",'context':{'direct':true}}", "{'direct':true,'ip':'192.0.2.1'}");
     assert_context(&asked, "{" ITEM ",'context':{'direct':'true'}}", "{'direct':'true'}");
@@ -312,6 +313,69 @@ START_TEST(test_the_client_s_address)
     asked.call.ip = "192.0.2.1";
     assert_context(&asked, "{'batch':[{" ITEM "}],'context':{'ip':'x'}}", "{'ip':'x'}");
     assert_context(&asked, "{'batch':[{" ITEM "}],'context':{'a':1}}", "{'a':1,'ip':'192.0.2.1'}");
+}
+END_TEST
+
+START_TEST(test_the_address_where_the_library_says_who_sends)
+{
+    static const struct {
+        const char *library;
+        bool client;
+    } cases[] = {{"{'name':'analytics-python'}", false},
+                 {"{'name':'@rudderstack/rudder-sdk-node'}", false},
+                 {"{'name':'Analytics.NET'}", false},
+                 {"{'name':'go'}", false},
+                 {"{'name':'analytics.js'}", true},
+                 {"{'name':'RudderLabs JavaScript SDK'}", true},
+                 {"{'name':'analytics-kotlin'}", true},
+                 {"{'name':'@segment/analytics-react-native'}", true},
+                 {"{'name':'analytics-javascript'}", true},
+                 {"{'name':''}", true},
+                 {"{'name':5}", true},
+                 {"{}", true},
+                 {"'python'", true},
+                 {"null", true}};
+    struct asked asked;
+
+    ask(&asked, "track");
+    asked.call.ip = "192.0.2.1";
+    asked.call.sender = SENDER_UNKNOWN;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[256], context[256];
+
+        (void)snprintf(text, sizeof text, "{" ITEM ",'context':{'library':%s}}", cases[i].library);
+        (void)snprintf(context, sizeof context, "{'library':%s%s}", cases[i].library, cases[i].client ? ",'ip':'192.0.2.1'" : "");
+        assert_context(&asked, text, context);
+    }
+    assert_context(&asked, "{" ITEM "}", "{'ip':'192.0.2.1'}");
+}
+END_TEST
+
+START_TEST(test_the_signal_and_the_policy)
+{
+    struct asked asked;
+    struct ingest_job *job;
+
+    ask(&asked, NULL);
+    asked.call.opted_out = true;
+    asked.call.privacy = PRIVACY_FIRST_PARTY;
+    assert_context(&asked, "{'batch':[{" ITEM "}]}", "{'consent':{'gpc':true}}");
+    assert_context(&asked, "{'batch':[{" ITEM ",'context':{'consent':{'a':1}}}]}", "{'consent':{'a':1},'consent':{'a':1,'gpc':true}}");
+    assert_context(&asked, "{'batch':[{" ITEM ",'context':{'consent':'x'}}]}", "{'consent':'x','consent':{'gpc':true}}");
+    assert_context(&asked, "{'batch':[{" ITEM ",'context':{'consent':{'gpc':true}}}]}", "{'consent':{'gpc':true}}");
+    assert_context(&asked, "{'batch':[{" ITEM "}],'context':{'consent':{'b':2}}}", "{'consent':{'b':2},'consent':{'b':2,'gpc':true}}");
+    asked.call.privacy = PRIVACY_DROP;
+    job = job_of(&asked, "{'batch':[{" ITEM "},5,{'type':'x'}]}");
+    ck_assert(job->n_dropped == 3 && !job->n_messages && !job->n_rejects);
+    job_free(job);
+    asked.call.opted_out = false;
+    job = job_of(&asked, "{'batch':[{" ITEM "},{" ITEM ",'context':{'consent':{'gpc':true}}}]}");
+    ck_assert(job->n_dropped == 1 && job->n_messages == 1 && !message_of(job)->opted_out);
+    job_free(job);
+    asked.call.privacy = PRIVACY_IGNORE;
+    job = job_of(&asked, "{'batch':[{" ITEM ",'context':{'consent':{'gpc':true}}}]}");
+    ck_assert(job->n_messages == 1 && !message_of(job)->opted_out);
+    job_free(job);
 }
 END_TEST
 
@@ -380,5 +444,6 @@ END_TEST
 RUN_TESTS("batch", test_items_in_order_bad_ones_apart, test_many_rejects, test_an_empty_batch_is_an_empty_job, test_whole_bodies_refused,
           test_deep_bodies_are_refused, test_number_of_items, test_write_key, test_default_context, test_a_single_call_has_no_defaults,
           test_default_traits_of_an_identify, test_defaults_count_for_each_item, test_the_arena_holds_the_worst_item,
-          test_a_small_body_cannot_make_a_large_job, test_sent_at_of_the_batch, test_the_client_s_address, test_lines,
+          test_a_small_body_cannot_make_a_large_job, test_sent_at_of_the_batch, test_the_client_s_address,
+          test_the_address_where_the_library_says_who_sends, test_the_signal_and_the_policy, test_lines,
           test_a_nul_in_a_line_does_not_reach_the_log, test_no_lines)
