@@ -295,11 +295,12 @@ int64_t value_instant(struct look *look, struct json spec)
 
 bool value_template(struct look *look, struct json template, struct buf *text)
 {
-    struct template at = {.at = template.at + 1, .end = template.at + template.len - 1};
+    struct template at;
     struct template_part part;
 
     if (template.type != JSON_T_STRING)
         return false;
+    at = (struct template){.at = template.at + 1, .end = template.at + template.len - 1};
     while (template_next(&at, &part)) {
         struct json value;
 

@@ -364,6 +364,7 @@ static bool basic_fits(const struct check *check, const char *header)
     static const char scheme[] = "Basic ";
     size_t len = header ? strlen(header) : 0, n;
     char *text AUTO_FREE = mem_zalloc(len + 1), *colon;
+    bool whole;
 
     if (len <= sizeof scheme - 1 || strncasecmp(header, scheme, sizeof scheme - 1) != 0)
         return false;
@@ -371,7 +372,8 @@ static bool basic_fits(const struct check *check, const char *header)
         return false;
     text[n] = '\0';
     colon = strchr(text, ':');
-    return is_secret(check, text) | (colon ? is_secret(check, colon + 1) : false);
+    whole = is_secret(check, text);
+    return (colon && is_secret(check, colon + 1)) || whole;
 }
 
 static bool bearer_fits(const struct check *check, const char *header)
@@ -491,7 +493,7 @@ bool hook_probe(struct json entry, const struct hook_request *request, const cha
     if (!challenge)
         return true;
     given = token_key ? request->query(request->context, token_key) : NULL;
-    if (token_key && (!given || !(is_secret(&check, given) | same_text(given, strlen(given), source, strlen(source)))))
+    if (token_key && (!given || (!is_secret(&check, given) && !same_text(given, strlen(given), source, strlen(source)))))
         return false;
     if (strlen(challenge) > CHALLENGE_MAX ||
         challenge[strspn(challenge, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")])
