@@ -96,13 +96,30 @@ static void take_own(char *text, size_t entry_len, size_t len)
     take(entry, text + entry_len + 1, len - entry_len - 1);
 }
 
+/* The table's entries, read once. */
+static struct json entry_of(size_t i)
+{
+    static struct json entries[PROVIDERS_MAX];
+    static size_t n;
+    struct json_iter iter;
+    struct json provider;
+
+    if (!n) {
+        size_t len;
+        const char *table = hook_providers(&len);
+        static char *copy; /* reachable to the end */
+
+        copy = mem_strndup(table, len);
+        iter = json_iter(checked(copy, len));
+        while (n < PROVIDERS_MAX && json_next_element(&iter, &provider))
+            entries[n++] = json_get(provider, "hook");
+    }
+    return entries[i % n];
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t len, n = 0;
-    const char *table = hook_providers(&len);
-    char *copy AUTO_FREE = mem_strndup(table, len), *text AUTO_FREE = mem_strndup((const char *)data, size);
-    struct json entries[PROVIDERS_MAX], provider;
-    struct json_iter iter = json_iter(checked(copy, len));
+    char *text AUTO_FREE = mem_strndup((const char *)data, size);
     const char *end;
 
     if (size < 1)
@@ -113,8 +130,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             take_own(text + 1, (size_t)(end - text - 1), size - 1);
         return 0;
     }
-    while (n < PROVIDERS_MAX && json_next_element(&iter, &provider))
-        entries[n++] = json_get(provider, "hook");
-    take(entries[(size_t)(*data - 'a') % n], text + 1, size - 1);
+    take(entry_of((size_t)(*data - 'a')), text + 1, size - 1);
     return 0;
 }
