@@ -68,13 +68,20 @@ class Context:
     def __init__(self, browser, init, options):
         self.browser, self.name = browser, f"kept.context{next(browser.names)}"
         self.run = browser.run
-        self.run(f"{self.name} = await browser.newContext(argument)", options)
+        self.run(
+            f"const context = {self.name} = await browser.newContext(argument); context.asked = new Set();"
+            "context.on('request', (request) => context.asked.add(new URL(request.url()).origin))", options
+        )
         if init:
             self.run(f"await {self.name}.addInitScript(argument)", init)
 
     def page(self, url):
         """A new tab on url, loaded."""
         return Page(self, url)
+
+    def asked(self):
+        """The origins of all requests so far; "null" are data: and the like."""
+        return set(self.run(f"return [...{self.name}.asked]"))
 
     def offline(self, yes=True):
         self.run(f"await {self.name}.setOffline(argument)", yes)

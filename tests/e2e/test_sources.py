@@ -69,6 +69,16 @@ def test_node(run, tmp_path, heading):
     run.wait(ORDER)
 
 
+def visit(run, browser, pages, times=1):
+    """Opens the page, whose calls are stored; nothing is thrown in it, and nobody else is asked for anything."""
+    context = browser.context()
+    page = context.page(pages.url("/"))
+    run.wait(VISIT, times)
+    assert page.errors() == []
+    assert context.asked() <= {pages.origin(), run.proxy.url, "null"}
+    context.close()
+
+
 @pytest.mark.parametrize("heading", ["analytics.js from npm", "RudderStack in a browser", "Jitsu in a browser"])
 def test_browser(run, browser, tmp_path, heading):
     for number, (_, code) in enumerate(blocks(heading), 1):
@@ -76,17 +86,13 @@ def test_browser(run, browser, tmp_path, heading):
         (tmp_path / "node_modules").exists() or (tmp_path / "node_modules").symlink_to(FOLDER / "node_modules")
         subprocess.run([FOLDER / "node_modules/.bin/esbuild", "shop.js", "--bundle", "--outfile=out.js", "--log-level=warning"], cwd=tmp_path, check=True)
         with Pages({"/": "<!doctype html><title>Shop</title><script src=/out.js></script>", "/out.js": tmp_path / "out.js"}) as pages:
-            page = browser.context().page(pages.url("/"))
-            run.wait(VISIT, number)
-            assert page.errors() == []
+            visit(run, browser, pages, number)
 
 
 def test_snippet(run, browser):
     ((_, code),) = blocks("analytics.js as a snippet")
     with Pages({"/": "<!doctype html><title>Shop</title>" + run(code), "/js/standalone.js": STANDALONE}) as pages:
-        page = browser.context().page(pages.url("/"))
-        run.wait(VISIT)
-        assert page.errors() == []
+        visit(run, browser, pages)
 
 
 def test_send_beacon(run, browser):
