@@ -4,6 +4,7 @@
  * query thread, where the keys are read again. */
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/auth.h"
 #include "api/call.h"
@@ -147,14 +148,16 @@ static void begin_manage(struct call *c)
 
 /* --- Hooks on the loop thread --- */
 
-/* Of a path that nobody knows: who posts there, or asks whether it may, is an SDK that was told a wrong address. */
+/* Of a path that nobody knows: who posts there without an API key, or asks whether it may, is an SDK that was told a wrong address. */
 static enum face face_of(const struct request *rq, const struct route_found *found, unsigned faces)
 {
-    bool posts = strcmp(request_method(rq), "POST") == 0 || strcmp(request_method(rq), "OPTIONS") == 0;
+    const char *key = request_header(rq, "Authorization");
+    bool sends = strcmp(request_method(rq), "POST") == 0 && (!key || strncasecmp(key, "Bearer ", 7) != 0);
 
     if (found->route || found->other)
         return (found->route ? found->route : found->other)->face;
-    return posts && (faces & FACE_BIT(FACE_COLLECT)) ? FACE_COLLECT : FACE_MANAGE;
+    sends |= strcmp(request_method(rq), "OPTIONS") == 0;
+    return sends && (faces & FACE_BIT(FACE_COLLECT)) ? FACE_COLLECT : FACE_MANAGE;
 }
 
 static void begin(struct request *rq, struct api *api, unsigned faces)

@@ -317,11 +317,14 @@ def test_every_refusal_can_be_read_by_every_sdk_and_by_the_page(house):
 def test_a_page_can_read_that_a_path_is_unknown(house):
     (answer,) = exchange(house.server.address, request("GET", "/v1/nothing", ["Origin: " + ORIGIN]))
     assert answer.status == 404 and answer.headers["access-control-allow-origin"] == ORIGIN and json.loads(answer.body)["code"] == "not_found"
+    tool = ["Origin: " + ORIGIN, "Authorization: Bearer " + house.admin_key]
+    (answer,) = exchange(house.server.address, request("POST", "/v1/nothing", tool, b"{}"))
+    assert answer.status == 404 and answer.headers["content-type"] == "application/problem+json" and json.loads(answer.body)["errors"] == []
 
 
 def test_overload_and_outage_are_503_with_whole_seconds():
     """A queue of one MiB, and nobody who empties it: events wait, then are refused, and none is acknowledged."""
-    with House(environment={"COHORTD_QUEUE_MAX": str(1 << 20), "COHORTD_REQUEST_TIMEOUT": "2"}) as house:
+    with House(environment={"COHORTD_QUEUE_MAX": str(1 << 20), "COHORTD_REQUEST_TIMEOUT": "1"}) as house:
         house.track("before", "E")
         with house.db.cursor() as cursor:
             cursor.execute("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
