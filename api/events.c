@@ -25,6 +25,13 @@ static void put_event(struct json_out *out, const struct event_row *row, bool wi
     json_close(out, '}');
 }
 
+void event_put(struct json_out *out, const struct db_rows *rows, size_t i)
+{
+    struct event_row row = db_event_row(rows, i);
+
+    put_event(out, &row, false);
+}
+
 void event_put_all(struct json_out *out, const struct db_rows *rows, size_t n, bool with_person)
 {
     json_open(out, '[');

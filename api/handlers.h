@@ -55,6 +55,7 @@ enum handled api_template_list(struct call *c);
 enum handled api_profile_read(struct call *c);
 enum handled api_profile_consent(struct call *c);
 enum handled api_profile_delete(struct call *c);
+enum handled api_profile_export(struct call *c);
 enum handled api_profile_merge(struct call *c);
 enum handled api_profile_traits_patch(struct call *c);
 enum handled api_profile_segments(struct call *c);

@@ -58,37 +58,46 @@ static void put_segments(struct json_out *out, const struct db_rows *rows)
     json_close(out, ']');
 }
 
+enum db_status profile_put(struct db *db, const struct id *raw, struct json_out *out, struct id *ret_profile)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, segments = DB_ROWS_INIT, consent = DB_ROWS_INIT;
+    enum db_status status = db_profile_read(db, raw, &rows);
+    struct profile_row profile;
+
+    if (status != DB_OK)
+        return status;
+    profile = db_profile_row(&rows);
+    status = db_profile_segments(db, &profile.profile_id, &segments);
+    if (status == DB_OK || status == DB_NONE)
+        status = db_consent_read(db, &profile.profile_id, &consent);
+    if (status != DB_OK && status != DB_NONE)
+        return status;
+    json_add_text(out, "user_id", profile.user_id);
+    put_ids(out, "user_ids", db_array(&rows, 0, PROFILE_USERS));
+    put_ids(out, "anonymous_ids", db_array(&rows, 0, PROFILE_ANONYMOUS));
+    put_ids(out, "emails", db_array(&rows, 0, PROFILE_EMAILS));
+    json_add_raw(out, "traits", profile.traits);
+    consent_put(out, &consent);
+    json_add_instant(out, "first_seen", profile.first_seen_us);
+    json_add_instant(out, "last_seen", profile.last_seen_us);
+    json_add_instant(out, "created_at", profile.created_us);
+    json_key(out, "segments");
+    put_segments(out, &segments);
+    *ret_profile = profile.profile_id;
+    return DB_OK;
+}
+
 enum handled profile_answer(struct call *c, const struct id *raw)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, segments = DB_ROWS_INIT, consent = DB_ROWS_INIT;
     struct json_out out = JSON_OUT(&text);
-    struct profile_row profile;
     enum db_status status;
+    struct id profile;
 
-    status = db_profile_read(c->db, raw, &rows);
-    if (status != DB_OK)
-        return answer_status(c, status);
-    profile = db_profile_row(&rows);
-    status = db_profile_segments(c->db, &profile.profile_id, &segments);
-    if (status == DB_OK || status == DB_NONE)
-        status = db_consent_read(c->db, &profile.profile_id, &consent);
-    if (status != DB_OK && status != DB_NONE)
-        return answer_status(c, status);
     json_open(&out, '{');
-    json_add_text(&out, "user_id", profile.user_id);
-    put_ids(&out, "user_ids", db_array(&rows, 0, PROFILE_USERS));
-    put_ids(&out, "anonymous_ids", db_array(&rows, 0, PROFILE_ANONYMOUS));
-    put_ids(&out, "emails", db_array(&rows, 0, PROFILE_EMAILS));
-    json_add_raw(&out, "traits", profile.traits);
-    consent_put(&out, &consent);
-    json_add_instant(&out, "first_seen", profile.first_seen_us);
-    json_add_instant(&out, "last_seen", profile.last_seen_us);
-    json_add_instant(&out, "created_at", profile.created_us);
-    json_key(&out, "segments");
-    put_segments(&out, &segments);
+    status = profile_put(c->db, raw, &out, &profile);
     json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return status == DB_OK ? answer_json(c, 200, &text) : answer_status(c, status);
 }
 
 enum handled api_profile_read(struct call *c)

@@ -71,6 +71,7 @@ static const struct route rows[] = {
     {"DELETE", "/v1/profiles/{user_id}", api_profile_delete, ADMIN_LONG, "suppress", BODY_NONE, NULL},
     {"PATCH", "/v1/profiles/{user_id}/traits", api_profile_traits_patch, ADMIN, "", BODY_PATCH, NULL},
     {"POST", "/v1/profiles/{user_id}/consent", api_profile_consent, ADMIN, "", BODY_JSON, NULL},
+    {"GET", "/v1/profiles/{user_id}/export", api_profile_export, READ_LONG, "", BODY_NONE, NULL},
     {"GET", "/v1/profiles/{user_id}/segments", api_profile_segments, READ_QUICK, "", BODY_NONE, NULL},
     {"GET", "/v1/profiles/{user_id}/events", api_profile_events, READ_QUICK, "page", BODY_NONE, NULL},
 

@@ -172,3 +172,21 @@ def test_patch_traits(house):
     assert patch(house, "p1", {"a": "x" * 1_100_000}).code == "traits_too_large"
     assert patch(house, "p1", b'{"a": 1e999}').code == "bad_value"
     assert patch(house, "p1", b"[]").status in (400, 422)
+
+
+# Export
+
+
+def test_export(house):
+    house.segment("exported", {"event": "X0"})
+    house.send(identify({"email": "ex@x", "n": 19.990, "consent": {"sms": "granted"}}, userId="ex", anonymousId="ex-a"), track("Else", userId="ex-else"))
+    house.send(*[track(f"X{i}", userId="ex", properties={"i": i}, timestamp=f"2026-01-01T00:00:00.{i:06}Z") for i in range(1201)])
+    assert house.members("exported") == {"ex"}
+    answer = house.api.get("/v1/profiles/anon:ex-a/export")
+    assert answer.status == 200
+    document, profile = answer.json, house.api.get("/v1/profiles/ex").json
+    events = document.pop("events")
+    assert document == profile and profile["emails"] == ["ex@x"] and profile["segments"][0]["key"] == "exported"
+    assert [event["event"] for event in events[1:]] == [f"X{i}" for i in reversed(range(1201))] and events[0]["event"] == "$identify"
+    assert events[1]["properties"] == {"i": 1200}
+    assert house.api.get("/v1/profiles/nobody/export").status == 404
