@@ -13,35 +13,57 @@
 
 enum { ID_TEXT_MAX = 1024, TYPE_MAX = 200 };
 
+/* The members of an entry or of a rule, read once. */
+struct parts {
+    struct json id, timestamp, person, properties, context, traits; /* of both: what the rule says counts, of the last three both do */
+    struct json type, map;                                          /* of an entry */
+    struct json event, identify, each;                              /* of a rule */
+};
+
 struct mapping {
-    struct json entry;
+    struct parts entry;
     struct look look;
     struct json_out out;
     size_t messages;
     size_t ignored;
     size_t events;
     /* of the event at hand */
-    struct json rule;
+    struct parts rule;
     size_t index; /* of the item within `each` */
     bool refused; /* too many events */
 };
 
-/* What the rule says, else the entry. */
-static struct json said(const struct mapping *m, const char *name)
+static struct parts read_parts(struct json object)
 {
-    struct json own = json_get(m->rule, name);
+    struct parts parts = {.id = JSON_NONE};
+    const struct {
+        const char *name;
+        struct json *into;
+    } members[] = {
+        {"id", &parts.id},           {"timestamp", &parts.timestamp}, {"person", &parts.person}, {"properties", &parts.properties},
+        {"context", &parts.context}, {"traits", &parts.traits},       {"type", &parts.type},     {"map", &parts.map},
+        {"event", &parts.event},     {"identify", &parts.identify},   {"each", &parts.each}};
+    struct json_iter iter = json_iter(object);
+    struct json key, value;
 
-    return own.type != JSON_T_NONE ? own : json_get(m->entry, name);
+    while (object.type == JSON_T_OBJECT && json_next_member(&iter, &key, &value))
+        for (size_t i = 0; i < ARRAY_LEN(members); i++)
+            if (json_is(key, members[i].name))
+                *members[i].into = value;
+    return parts;
 }
 
-/* Entry and rule say both: the rule's are written last, and the last counts. */
-static void put_object(struct mapping *m, const char *name)
+/* What the rule says, else the entry. */
+static struct json said(struct json rule, struct json entry)
 {
-    json_key(&m->out, name);
-    json_open(&m->out, '{');
-    value_members(&m->look, json_get(m->entry, name), &m->out);
-    value_members(&m->look, json_get(m->rule, name), &m->out);
-    json_close(&m->out, '}');
+    return rule.type != JSON_T_NONE ? rule : entry;
+}
+
+/* The rule's are written last, and the last of a name counts. */
+static void put_members(struct mapping *m, struct json entry, struct json rule)
+{
+    value_members(&m->look, entry, &m->out);
+    value_members(&m->look, rule, &m->out);
 }
 
 /* Of the templates, the first that resolves; without one, the same bytes are the same event. */
@@ -74,11 +96,11 @@ static bool names_item(struct json templates)
 static void put_message_id(struct mapping *m, bool identify)
 {
     AUTO_BUF struct buf text = BUF_INIT(ID_TEXT_MAX + 2 * TYPE_MAX);
-    struct json templates = said(m, "id");
+    struct json templates = said(m->rule.id, m->entry.id);
 
     buf_addf(&text, "%s:", m->look.request->provider);
     add_id(m, templates, &text);
-    if (json_get(m->rule, "each").type != JSON_T_NONE && (templates.type == JSON_T_NONE || !names_item(templates)))
+    if (m->rule.each.type != JSON_T_NONE && (templates.type == JSON_T_NONE || !names_item(templates)))
         buf_addf(&text, ":%zu", m->index);
     if (identify)
         buf_add_text(&text, ":identify");
@@ -103,7 +125,7 @@ struct who {
 
 static struct who find_who(struct mapping *m)
 {
-    struct json person = said(m, "person");
+    struct json person = said(m->rule.person, m->entry.person);
     struct who who = {.user_id = look_first(&m->look, json_get(person, "user_id")),
                       .email = look_first(&m->look, json_get(person, "email"))};
 
@@ -119,8 +141,8 @@ static struct who find_who(struct mapping *m)
 static void begin_message(struct mapping *m, bool identify, const struct who *who)
 {
     AUTO_BUF struct buf anonymous = BUF_INIT(ID_TEXT_MAX);
-    struct json template = json_get(said(m, "person"), "anonymous_id");
-    int64_t us = value_instant(&m->look, said(m, "timestamp"));
+    struct json template = json_get(said(m->rule.person, m->entry.person), "anonymous_id");
+    int64_t us = value_instant(&m->look, said(m->rule.timestamp, m->entry.timestamp));
 
     json_open(&m->out, '{');
     json_add_text(&m->out, "type", identify ? "identify" : "track");
@@ -142,8 +164,7 @@ static void put_context(struct mapping *m, const struct who *who)
     json_open(&m->out, '{');
     json_add_text(&m->out, "name", m->look.request->provider);
     json_close(&m->out, '}');
-    value_members(&m->look, json_get(m->entry, "context"), &m->out);
-    value_members(&m->look, json_get(m->rule, "context"), &m->out);
+    put_members(m, m->entry.context, m->rule.context);
     if (who->email.type != JSON_T_NONE) {
         json_key(&m->out, "traits");
         json_open(&m->out, '{');
@@ -161,8 +182,7 @@ static void put_identify(struct mapping *m, const struct who *who)
     begin_message(m, true, who);
     json_key(&m->out, "traits");
     json_open(&m->out, '{');
-    value_members(&m->look, json_get(m->entry, "traits"), &m->out);
-    value_members(&m->look, json_get(m->rule, "traits"), &m->out);
+    put_members(m, m->entry.traits, m->rule.traits);
     if (who->email.type != JSON_T_NONE)
         put_string(m, "email", who->email);
     json_close(&m->out, '}');
@@ -173,7 +193,7 @@ static void put_identify(struct mapping *m, const struct who *who)
 static bool put_event(void *context, struct json item)
 {
     struct mapping *m = context;
-    struct json name = json_get(m->rule, "event");
+    struct json name = m->rule.event;
     struct who who;
 
     if (++m->events > HOOK_EVENTS_MAX)
@@ -182,13 +202,16 @@ static bool put_event(void *context, struct json item)
         return false;
     m->look.item = item;
     who = find_who(m);
-    if (json_get(m->rule, "identify").type == JSON_T_TRUE)
+    if (m->rule.identify.type == JSON_T_TRUE)
         put_identify(m, &who);
     if (name.type == JSON_T_STRING) {
         begin_message(m, false, &who);
         json_key(&m->out, "event");
         json_put_raw(&m->out, name.at, name.len);
-        put_object(m, "properties");
+        json_key(&m->out, "properties");
+        json_open(&m->out, '{');
+        put_members(m, m->entry.properties, m->rule.properties);
+        json_close(&m->out, '}');
         put_context(m, &who);
     }
     m->index++;
@@ -211,31 +234,30 @@ static struct json choose(struct mapping *m, struct json rules)
 
 static struct json rules_of(struct mapping *m)
 {
-    struct json map = json_get(m->entry, "map"), type = look_first(&m->look, json_get(m->entry, "type")), rules = JSON_NONE;
+    struct json type = look_first(&m->look, m->entry.type), rules = JSON_NONE;
     char name[TYPE_MAX + 1];
 
     if (type.type == JSON_T_STRING && type.len <= TYPE_MAX) {
         name[json_decode_to(type, name)] = '\0';
-        rules = json_get(map, name);
+        rules = json_get(m->entry.map, name);
     }
-    return rules.type != JSON_T_NONE ? rules : json_get(map, "*");
+    return rules.type != JSON_T_NONE ? rules : json_get(m->entry.map, "*");
 }
 
 static bool map_event(void *context, struct json event)
 {
     struct mapping *m = context;
-    struct json each;
+    struct json rule;
     size_t before = m->messages;
 
     m->look.event = m->look.here = event;
     m->look.item = JSON_NONE;
-    m->rule = JSON_NONE;
     m->index = 0;
-    m->rule = choose(m, rules_of(m));
-    each = json_get(m->rule, "each");
-    if (each.type == JSON_T_STRING)
-        look_each(&m->look, each, put_event, m);
-    else if (m->rule.type == JSON_T_OBJECT)
+    rule = choose(m, rules_of(m));
+    m->rule = read_parts(rule);
+    if (m->rule.each.type == JSON_T_STRING)
+        look_each(&m->look, m->rule.each, put_event, m);
+    else if (rule.type == JSON_T_OBJECT)
         (void)put_event(m, JSON_NONE);
     else if (++m->events > HOOK_EVENTS_MAX)
         m->refused = true;
@@ -279,8 +301,7 @@ bool hook_map(struct json entry, const struct hook_request *request, struct hook
 {
     CLEANUP(scratch_release) struct scratch scratch = {.pieces = NULL};
     AUTO_BUF struct buf batch = BUF_INIT(HOOK_BATCH_MAX);
-    struct mapping m = {
-        .entry = entry, .look = {.request = request, .scratch = &scratch, .money = json_get(entry, "money")}, .out = JSON_OUT(&batch)};
+    struct mapping m = {.look = {.request = request, .scratch = &scratch, .money = json_get(entry, "money")}, .out = JSON_OUT(&batch)};
     struct json events = json_get(entry, "events");
     size_t len, bad_numbers;
     char *body AUTO_FREE = body_text(entry, request, &len);
@@ -292,6 +313,7 @@ bool hook_map(struct json entry, const struct hook_request *request, struct hook
         return err_set(err, "invalid_json", "", "%s at byte %zu", flaw.what, flaw.offset);
     if (m.look.root.type != JSON_T_OBJECT && m.look.root.type != JSON_T_ARRAY)
         return err_set(err, "not_an_object", "", "the body is neither a JSON object nor an array");
+    m.entry = read_parts(entry);
     m.look.here = m.look.event = m.look.root;
     json_open(&m.out, '{');
     json_key(&m.out, "batch");

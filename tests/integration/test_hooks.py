@@ -350,6 +350,37 @@ def test_bad_bodies(house, anyone, body, code):
     assert anyone.post("/v1/hooks/bad", body, headers={"Authorization": "Bearer t"}).status == 401
 
 
+def test_memory_stays(house, anyone):
+    """Bodies as large as they may be, of what is dearest: many events, deep nesting, the whole body in each event."""
+    hook = {"verify": {"scheme": "token", "in": ["bearer"]}, "events": "*", "person": {"user_id": "u"},
+            "map": {"*": {"event": "E", "properties": {"all": "root:", "again": {"each": "root:*", "properties": {"e": "event:"}}}}}}
+    assert house.api.post("/v1/sources", {"name": "dear", "provider": "custom", "secret": "s", "hook": hook}).status == 201
+    bodies = [b"[" * (4 << 20), b"[" + b",".join([b'{"u":1}'] * 500_000) + b"]", b"[" + b",".join([b'{"u":%d}' % n for n in range(4000)]) + b"]"]
+
+    def resident():
+        with open(f"/proc/{house.server.process.pid}/status", encoding="ascii") as status:
+            return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) // 1024
+
+    def send():
+        return [anyone.post("/v1/hooks/dear", body, headers={"Authorization": "Bearer s"}).status for body in bodies]
+
+    assert send() == [400, 400, 400]
+    before = resident()
+    for _ in range(5):
+        assert send() == [400, 400, 400]
+    assert resident() < before + 64, (before, resident())
+
+
+def test_opens_by_machines_are_left_out(house, anyone):
+    house.api.post("/v1/sources", {"name": "opens", "provider": "postmark", "secret": "s"})
+    for n, (user, agent) in enumerate([("reader", "Mozilla/5.0 (X11)"), ("machine", "Mozilla/5.0")]):
+        opened = {"RecordType": "Open", "MessageID": f"m{n}", "Recipient": f"{user}@example.com", "UserAgent": agent,
+                  "ReceivedAt": iso(house.now()), "Metadata": {"user_id": user}}
+        assert anyone.post("/v1/hooks/opens", opened, headers={"Authorization": "Bearer s"}).status == 200
+    house.segment("readers", {"event": "Email Opened", "where": {"property": "machine_open", "neq": True}, "window": {"last": "1d"}, "gte": 1})
+    assert house.members("readers") == {"reader"}
+
+
 def test_ignored_events_are_counted(house, anyone):
     house.api.post("/v1/sources", {"name": "count", "provider": "postmark", "secret": "s"})
 
