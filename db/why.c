@@ -3,8 +3,16 @@
  * It reads only. */
 #include "db/why.h"
 
+#include <string.h>
+
 #include "db/evaluate.h"
 #include "segment/segment_why.h"
+
+/* How many instants to come are tried, and for how long: for a person with very many events each one is dear, and fewer are better than no answer. */
+static const struct {
+    int32_t instants;
+    int64_t ms;
+} TRIES[] = {{1000, 2000}, {50, 2000}, {0, 5000}};
 
 DB_STATEMENT(why_frame, "tu",
              "SELECT CASE s.kind WHEN 'rule' THEN v.definition END, v.timezone, p.profile_id, "
@@ -35,22 +43,56 @@ enum db_status db_why_frame(struct db *db, const char *key, const struct id *raw
     return DB_OK;
 }
 
+/* The time for one try is this transaction's. The name of nothing is interned in here: that was done when the values were bound. */
+static enum db_status run_within(struct db *db, const char *text, const struct db_args *args, int64_t ms, struct db_rows *ret_rows)
+{
+    AUTO_BUF struct buf timeout = BUF_INIT(64);
+    enum db_status status = db_run_sql(db, "BEGIN READ ONLY", NULL, NULL);
+
+    buf_addf(&timeout, "SET LOCAL statement_timeout = %lld", (long long)ms);
+    if (status == DB_OK)
+        status = db_run_sql(db, buf_text(&timeout), NULL, NULL);
+    if (status == DB_OK)
+        status = db_run_sql(db, text, args, ret_rows);
+    db_rollback(db);
+    return status;
+}
+
+static enum db_status try_instants(struct db *db, const struct sql *sql, const struct db_why_frame *frame, size_t i,
+                                   struct db_rows *ret_rows)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    enum db_status status;
+
+    db_arg_instant(&args, frame->as_of_us);
+    db_arg_instant(&args, frame->floor_us);
+    db_arg_id(&args, &frame->profile_id);
+    db_arg_int(&args, TRIES[i].instants);
+    status = db_evaluate_bind(db, sql, &args);
+    return status == DB_OK ? run_within(db, buf_text(&sql->text), &args, TRIES[i].ms, ret_rows) : status;
+}
+
+static bool took_too_long(struct db *db, enum db_status status)
+{
+    return status == DB_RETRY && db_is_connected(db) && strcmp(db_sqlstate(db), "57014") == 0;
+}
+
 enum db_status db_why_run(struct db *db, const struct segment *segment, const struct db_why_frame *frame, struct db_others *others,
                           struct db_rows *ret_rows)
 {
     const struct segment_others in_place = {db_others_look_up, others};
-    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_SQL struct sql sql = {.params = NULL};
     struct err err = ERR_INIT;
-    enum db_status status;
+    enum db_status status = DB_RETRY;
 
     if (!segment_compile(segment, HEAD_WHY, &in_place, &sql, &err) && !segment_compile(segment, HEAD_WHY, NULL, &sql, &err))
         return DB_ERROR;
     if (others->status != DB_OK)
         return others->status;
-    db_arg_instant(&args, frame->as_of_us);
-    db_arg_instant(&args, frame->floor_us);
-    db_arg_id(&args, &frame->profile_id);
-    status = db_evaluate_bind(db, &sql, &args);
-    return status == DB_OK ? db_run_sql(db, buf_text(&sql.text), &args, ret_rows) : status;
+    for (size_t i = 0; i < ARRAY_LEN(TRIES); i++) {
+        status = try_instants(db, &sql, frame, i, ret_rows);
+        if (!took_too_long(db, status))
+            break;
+    }
+    return status;
 }

@@ -130,11 +130,10 @@ static size_t first_param(enum segment_head head)
     case HEAD_CHANGED:
     case HEAD_RANGE:
     case HEAD_COUNT:
+    case HEAD_WHY:
         return 5;
     case HEAD_DIFF:
         return 6;
-    case HEAD_WHY:
-        return 4;
     }
     BUG("no such head");
 }

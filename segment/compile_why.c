@@ -8,7 +8,7 @@
 
 #include "segment/compile.h"
 
-enum { WHY_EVENTS_MAX = 5, WHY_INSTANTS_MAX = 1000, WHY_DAYS_MAX = 800, WHY_ROWS_MAX = 200 };
+enum { WHY_EVENTS_MAX = 5, WHY_DAYS_MAX = 800, WHY_ROWS_MAX = 200 };
 
 void emit_iso(struct compiler *compiler, const char *instant)
 {
@@ -232,13 +232,13 @@ static void emit_horizons(struct compiler *compiler, const struct node *node, co
 
 /* SELECT … AS t: the instants to come at which time alone can change the node, each once, the earliest first, as far as those of the segments
  * referred to are known. */
-static void emit_candidates(struct compiler *compiler, const struct node *node, int max)
+static void emit_candidates(struct compiler *compiler, const struct node *node, const char *max)
 {
     emit(compiler, "SELECT DISTINCT i.t FROM (SELECT NULL::timestamptz AS t");
     emit_instants(compiler, node);
     emit(compiler, ") i WHERE i.t > $1 AND i.t < least(timestamptz 'infinity'");
     emit_horizons(compiler, node, ", ", "");
-    emit(compiler, ") ORDER BY i.t LIMIT %d", max);
+    emit(compiler, ") ORDER BY i.t LIMIT %s", max);
 }
 
 static bool emit_condition_at(struct compiler *compiler, const struct node *node, const char *now)
@@ -258,12 +258,11 @@ bool emit_foreseen(struct compiler *compiler, const struct node *root, const cha
          " FROM (SELECT later.t, (");
     if (!emit_condition_at(compiler, root, "later.t"))
         return false;
-    emit(compiler,
-         ") AS holds FROM unnest(i.instants[1:%d]) AS later(t) OFFSET 0) l) w WHERE w.holds <> w.before) AS flips, least(i.instants[%d]",
-         WHY_INSTANTS_MAX, WHY_INSTANTS_MAX + 1);
+    emit(compiler, ") AS holds FROM unnest(i.instants[1:$4]) AS later(t) OFFSET 0) l) w WHERE w.holds <> w.before) AS flips,"
+                   " least(i.instants[$4 + 1]");
     emit_horizons(compiler, root, ", ", "");
     emit(compiler, ") AS until FROM (SELECT %s AS holds OFFSET 0) h, LATERAL (SELECT array_agg(c.t) AS instants FROM (", condition);
-    emit_candidates(compiler, root, WHY_INSTANTS_MAX + 1);
+    emit_candidates(compiler, root, "$4 + 1");
     emit(compiler, ") c OFFSET 0) i");
     return true;
 }
@@ -271,7 +270,7 @@ bool emit_foreseen(struct compiler *compiler, const struct node *root, const cha
 static bool emit_changes(struct compiler *compiler, const struct node *node)
 {
     emit(compiler, "(SELECT later.t FROM (");
-    emit_candidates(compiler, node, WHY_INSTANTS_MAX);
+    emit_candidates(compiler, node, "$4");
     emit(compiler, ") later WHERE (");
     if (!emit_condition_at(compiler, node, "later.t"))
         return false;

@@ -91,7 +91,7 @@ enum segment_head {
     HEAD_RANGE, /* $3, $4 uuid: profiles with $3 <= profile_id <= $4 → rows (profile_id, user_id, anonymous_id, email), members only, by profile_id */
     HEAD_COUNT, /* $3, $4 uuid as above → one row (members bigint, population bigint) */
     HEAD_DIFF,  /* $3, $4 uuid, $5 version_id → rows as HEAD_CHANGED for the whole range: the verify head */
-    HEAD_WHY    /* $3 profile_id → one row (node integer, …): see segment_why */
+    HEAD_WHY    /* $3 profile_id, $4 integer: how many instants to come are tried → one row (node integer, …): see segment_why */
 };
 
 /* Where the definitions of other segments come from, to evaluate a reference in place: for preview, diff, verify, a past instant. look_up gives the

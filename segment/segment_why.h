@@ -24,8 +24,8 @@ enum {
                      instant of first_seen or last_seen, identified, the state of consent, the share; null for the others and for no value */
     WHY_EVENTS, /* jsonb: of event the newest at most 5 that counted, of sequence the newest at most 5 last events of chains that make it true:
                     [{"name", "ts"}]; null for the others */
-    WHY_CHANGES, /* timestamptz: when holds would change by time alone, no event or trait coming; null: never, or not among the next 1,000 instants
-                    at which something leaves or enters. A segment referred to that is not evaluated in place is taken as it is */
+    WHY_CHANGES, /* timestamptz: when holds would change by time alone, no event or trait coming; null: never, or not among the next $4 instants at
+                    which something leaves or enters. A segment referred to that is not evaluated in place is taken as it is */
     WHY_STEPS, /* jsonb: of sequence how far the profile got, for each step {"step": its place from 0, "reached", "events": those of the chain that got
                     furthest, for an absent the first that ends it: [{"name", "ts"}], "until": for the event step that comes next, by when, for
                     a last absent with `for` when it is complete; else null}; null for the others */

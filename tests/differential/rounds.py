@@ -1,6 +1,6 @@
 """One round of the differential test: random segments and histories sent to a live server, members compared with the naive evaluator.
 
-Compared: after incremental ticks, with only time passing, after a build from scratch, and the change feed replayed. The instant is the
+Compared: after incremental ticks, with only time passing, after a build from scratch, the change feed replayed, and what why says of some. The instant is the
 server's own as_of, read in the same snapshot as the members. What differs is shrunk on the server to the smallest definition that
 still does.
 """
@@ -11,6 +11,7 @@ from differential.model import Model, profile_id
 from differential.naive import Segment, is_member
 from differential.values import dumps, loads
 from support.client import quoted
+from support.house import micros
 
 DROPPABLE = ("where", "window", "pick", "note", "span", "within", "same", "times", "for", "ignore_case", "skip", "measure")
 
@@ -36,6 +37,7 @@ class Round:
         self.compare("after the first build")
         self.send()
         self.compare("after a tick")
+        self.explain(self.n)
         deadline = time.monotonic() + self.seconds
         while time.monotonic() < deadline and not self.found:
             self.house.caught_up(since=clock())
@@ -150,6 +152,24 @@ class Round:
             if wrong:
                 self.report(key, when, wrong, as_of)
                 return
+
+    def explain(self, count):
+        """Why, of random people and segments: the root's value is the membership, and changes when it says, not before (if nothing comes)."""
+        for _ in range(0 if self.found else count):
+            key, person = self.generate.of(list(self.segments)), self.generate.of(list(self.model.people.values()))
+            segment, (kind, id) = self.segments[key], person.label
+            name = {"user": "", "email": "email:", "anonymous": "anon:"}[kind] + id
+            answer = self.house.api.get(f"/v1/segments/{quoted(key)}/members/{quoted(name)}/why")
+            if answer.status != 200:
+                self.found.append(f"seed {self.seed}: why {name} in {key}: {answer}")
+                return
+            holds = lambda at: is_member(person, segment, at, self.segments)  # noqa: E731, B023
+            tree, expected = answer.json["tree"], holds(micros(answer.json["as_of"]))
+            right = tree["holds"] == answer.json["member"] == expected
+            if tree["changes_at"] is not None:
+                right = right and holds(micros(tree["changes_at"])) != expected and holds(micros(tree["changes_at"]) - 1) == expected
+            if not right:
+                self.found.append(f"seed {self.seed}: why {name} in {key}, expected {expected}\n  {show(segment)}\n  {answer.body.decode()}")
 
     def replay(self, tries=5):
         """The feed from its beginning gives the members; time may move one between the two looks, so it is looked at more than once."""

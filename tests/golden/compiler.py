@@ -14,7 +14,7 @@ RUNNER = {
     "range": ["timestamptz", "timestamptz", "uuid", "uuid"],
     "count": ["timestamptz", "timestamptz", "uuid", "uuid"],
     "diff": ["timestamptz", "timestamptz", "uuid", "uuid", "integer"],
-    "why": ["timestamptz", "timestamptz", "uuid"],
+    "why": ["timestamptz", "timestamptz", "uuid", "integer"],
 }
 LOW, HIGH = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 TYPES = {"name": "integer", "names": "integer[]", "segment": "integer"}

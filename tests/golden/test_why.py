@@ -37,7 +37,7 @@ def parts(definition):
 
 def why(store, compiler, segment, profile, at, segments=None):
     compiled = compiler.compile(segment, head="why", segments=segments, inline=segments is not None)
-    return store.run(compiled, [timestamp(at), "-infinity", profile.id.hex()], head="why")
+    return store.run(compiled, [timestamp(at), "-infinity", profile.id.hex(), 1000], head="why")
 
 
 def micros(moment):
