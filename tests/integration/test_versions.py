@@ -178,9 +178,9 @@ def test_a_revoked_key_no_longer_works(house):
     client = house.client("Bearer " + made.json["key"])
     assert client.get("/v1/segments").status == 200
     assert house.api.delete(f"/v1/keys/{made.json['id']}").status == 204
-    wait_for(lambda: client.get("/v1/segments").status == 401, 5, "the revocation")
+    wait_for(lambda: client.get("/v1/segments").status == 401, 20, "the revocation")
     writer = house.api.post("/v1/keys", {"role": "write", "source": "test"}).json
     send = house.client()
     assert send.post("/v1/track", {"userId": "k", "event": "K", "writeKey": writer["key"]}).status == 200
     house.api.delete(f"/v1/keys/{writer['id']}")
-    wait_for(lambda: send.post("/v1/track", {"userId": "k", "event": "K", "writeKey": writer["key"]}).status == 401, 5, "the revocation")
+    wait_for(lambda: send.post("/v1/track", {"userId": "k", "event": "K", "writeKey": writer["key"]}).status == 401, 20, "the revocation")

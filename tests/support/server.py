@@ -32,19 +32,28 @@ class Server:
     def __init__(self, database_url, environment=None):
         self.database_url = database_url
         self.environment = {**os.environ, **(environment or {})}
-        self.port = free_port()
-        self.address = ("127.0.0.1", self.port)
         handle, self.log_path = tempfile.mkstemp(prefix="cohortd-log.")
         os.close(handle)
         self.process = None
-        self.start()
+        self.start_anywhere()
+
+    def start_anywhere(self):
+        """On a free port; another one when somebody takes it in between."""
+        for attempt in range(5):
+            self.port = free_port()
+            self.address = ("127.0.0.1", self.port)
+            try:
+                return self.start()
+            except RuntimeError:
+                if attempt == 4 or 'msg="cannot listen"' not in self.log():
+                    raise
 
     def start(self):
         """(Re)starts on the same port and waits until it is ready."""
         command = [PROGRAM, "serve", "--listen", f"127.0.0.1:{self.port}", "--database-url", self.database_url]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for(self.ready, 30, "cohortd ready")
+        wait_for(self.ready, 60, "cohortd ready")
 
     def ready(self):
         if self.process.poll() is not None:
