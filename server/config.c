@@ -56,7 +56,7 @@ static const struct setting settings[] = {
     {"message-max", "COHORTD_MESSAGE_MAX", "131072", "BYTES", "most bytes of one message", FOR_SERVE | FOR_IMPORT,
      NUMBER(message_max, 1024, 16 << 20)},
     {"gzip-ratio", "COHORTD_GZIP_RATIO", "200", "N", "most bytes a compressed byte may become", FOR_SERVE, NUMBER(gzip_ratio, 10, 2000)},
-    {"writers", "COHORTD_WRITERS", "1", "N", "threads that store events", FOR_SERVE, NUMBER(writers, 1, 8)},
+    {"writers", "COHORTD_WRITERS", "2", "N", "threads that store events", FOR_SERVE, NUMBER(writers, 1, 8)},
     {"queue-max", "COHORTD_QUEUE_MAX", "134217728", "BYTES", "most bytes of events that wait to be stored; then 503", FOR_SERVE,
      NUMBER(queue_max, 1 << 20, INT64_C(1) << 36)},
     {"names-max", "COHORTD_NAMES_MAX", "10000", "N", "most different event names of a source, more are rejected; 0: no limit",

@@ -7,7 +7,7 @@ import threading
 import time
 
 from differential.rounds import Round
-from support.client import basic
+from support.client import basic, bearer
 
 
 class Patient(Round):
@@ -16,17 +16,25 @@ class Patient(Round):
     def __init__(self, house, seed, **more):
         super().__init__(house, seed, **more)
         self.client = house.client(basic(house.write_key))
-        self.client.timeout = 15
+        self.admin = house.client(bearer(house.admin_key))
+        self.client.timeout = self.admin.timeout = 15
         self.answered = 0
         self.again = 0
 
     def deliver(self, body):
+        answer = self.patiently(self.client, "/v1/batch", body)
+        self.answered += 1
+        return answer
+
+    def ask(self, target, body):
+        return self.patiently(self.admin, target, body)
+
+    def patiently(self, client, target, body):
         deadline = time.monotonic() + 120
         while True:
             try:
-                answer = self.client.post("/v1/batch", body)
+                answer = client.post(target, body)
                 if answer.status == 200:
-                    self.answered += 1
                     return answer
                 assert answer.status in (429, 503), answer
                 assert int(answer.headers["retry-after"]) >= 0

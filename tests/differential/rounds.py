@@ -109,7 +109,7 @@ class Round:
         raw = self.generate.of(sorted(self.model.identity))
         given = {channel: state for channel, state in self.generate.consent().items() if state in ("granted", "denied", None)}
         name = {"user": "", "email": "email:", "anonymous": "anon:"}[raw[0]] + raw[1]
-        answer = self.house.api.post(f"/v1/profiles/{quoted(name)}/consent", dumps({"consent": given}))
+        answer = self.ask(f"/v1/profiles/{quoted(name)}/consent", dumps({"consent": given}))
         if answer.status != 200:
             self.found.append(f"consent was refused: {answer}\n  {name} {dumps(given)}")
         at = self.house.rows(
@@ -117,6 +117,9 @@ class Round:
             " WHERE raw_id = %s::uuid AND channel = ANY (%s)", profile_id(*raw).hex(), list(given),
         )
         self.model.post(raw, given, dict(at))
+
+    def ask(self, target, body):
+        return self.house.api.post(target, body)
 
     def deliver(self, body):
         return self.house.collect.post("/v1/batch", body)
