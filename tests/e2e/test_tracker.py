@@ -457,12 +457,23 @@ def test_opt_out_forgets(open_shop):
     shop.track(page, range(3))
     shop.track(other, range(3, 6))
     page.eval("cohortd.optOut()")
-    assert page.eval("JSON.stringify(localStorage)") == '{"cohortd.out":"1"}'
+    page.wait("""JSON.stringify(localStorage) == '{"cohortd.out":"1"}'""")
+    other.wait("""JSON.stringify(localStorage) == '{"cohortd.out":"1"}'""")
     context.offline(False)
     shop.track(other, range(6, 9))
     page.close()
     other.goto(shop.pages.url("/bare"))
+    other.wait("""JSON.stringify(localStorage) == '{"cohortd.out":"1"}'""")
     assert shop.proxy.count("POST") == 0 and shop.numbers() == []
+
+
+def test_opted_in_all_along(open_shop):
+    shop = open_shop()
+    page = shop.visit()
+    shop.track(page, [0])
+    page.eval("cohortd.optOut(false)")  # as consent tools do, on every page
+    shop.track(page, [1])
+    shop.expect(2, page)
 
 
 def test_global_privacy_control_stores_nothing(open_shop, house):

@@ -45,7 +45,11 @@ const control = navigator.globalPrivacyControl
 const discreet = control && gpc != "keep" // nothing is stored: an anonymous visitor is one for this page only
 let gone // opted out, where that cannot be stored
 const out = () => gone || storage("getItem", OUT)
-const forget = () => [NAME, HOLD, ...names("")].forEach((name) => storage("removeItem", name))
+const forget = () => {
+    waiting.clear()
+    person = {}
+    for (const name of [NAME, HOLD, ...names("")]) storage("removeItem", name)
+}
 
 let person = {} // {a: anonymousId, u: userId, t: traits}
 const save = (change) => {
@@ -242,8 +246,6 @@ const calls = {
         if (!out()) save({ a: uuid(), u: undefined, t: undefined })
     },
     optOut(yes = true) {
-        waiting.clear()
-        person = {}
         if ((gone = yes)) {
             forget()
             storage("setItem", OUT, "1")
@@ -282,11 +284,13 @@ const start = () => {
             }
         }
     cohortd.q = { push: run } // for who took a method of the stub aside
-    if (discreet) forget()
+    if (discreet || out()) forget()
     adopt()
     kept.forEach(run)
     addEventListener("pagehide", leave)
     addEventListener("online", flush)
+    // Another tab has opted out, or has written something before it heard that we have.
+    addEventListener("storage", () => out() && forget())
     addEventListener("pageshow", ({ persisted }) => {
         if (!persisted) return
         adopt()
