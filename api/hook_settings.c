@@ -132,7 +132,7 @@ bool hook_settings_read(struct hook_settings *settings, const char *name, const 
 {
     const char *stored = now ? db_text(now, 0, SOURCE_HOOK_PROVIDER) : NULL;
     char *table AUTO_FREE = NULL;
-    struct json entry;
+    struct json entry = JSON_NONE;
     bool other;
 
     if (!read_provider(settings, now, err))

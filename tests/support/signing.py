@@ -179,7 +179,7 @@ class Signer:
         return "", headers, body
 
     def linkedin(self, body, headers, now, flaw):
-        headers["X-LI-Signature"] = mac("linkedin-secret", b"hmacsha256=" + body + flaw).hexdigest()
+        headers["X-LI-Signature"] = ("hmacsha256=" if len(body) % 2 else "") + mac("linkedin-secret", b"hmacsha256=" + body + flaw).hexdigest()
         return "", headers, body
 
     def google_leads(self, body, headers, now, flaw):
