@@ -282,6 +282,7 @@ void app_stop(struct app *app)
     writer_stop(app->writer, WRITER_DRAIN_MS);
     worker_stop(app->worker);
     query_pool_stop(app->pool);
+    writer_free(app->writer); /* a large body that was read late is still handed to it, and refused */
     api_free(app->api);
     keys_free(app->keys);
     fetch_end();

@@ -265,6 +265,10 @@ void writer_stop(struct writer *writer, unsigned drain_ms)
     queue_close(writer->queue);
     for (unsigned i = 0; i < writer->config.threads; i++)
         db_gate_join(writer->config.gate, writer->threads[i], writer->stop_us + LATE_US);
+}
+
+void writer_free(struct writer *writer)
+{
     queue_free(writer->queue);
     (void)pthread_mutex_destroy(&writer->mutex);
     (void)pthread_cond_destroy(&writer->stopping);

@@ -41,9 +41,11 @@ struct writer *writer_start(const struct writer_config *config) MUST_CHECK;
 /* Takes the job in: `stored` (or its `done`) is called for it once, sooner or later. False at once when too much waits or the writer
  * stops: the job stays the caller's. */
 bool writer_submit(struct writer *writer, struct ingest_job *job) MUST_CHECK;
-/* Takes no more in, stores what waits for at most drain_ms, gives up the rest, ends the threads and frees. A thread that still waits for the database a
+/* Takes no more in, stores what waits for at most drain_ms, gives up the rest and ends the threads. A thread that still waits for the database a
  * second later has its gate broken. */
 void writer_stop(struct writer *writer, unsigned drain_ms);
+/* After writer_stop, when nobody submits any more. */
+void writer_free(struct writer *writer);
 
 struct writer_stats {
     uint64_t waiting_messages, waiting_bytes; /* now */

@@ -184,6 +184,7 @@ START_TEST(test_many_jobs_few_commits)
     ck_assert_uint_eq(atomic_load(&seen.calls), stats.batches);
     wait_for(&seen.woken, stats.batches);
     writer_stop(writer, 1000);
+    writer_free(writer);
     ck_assert_int_eq(ask("SELECT count(*) FROM event"), JOBS * EACH / 2);
 }
 END_TEST
@@ -203,6 +204,7 @@ START_TEST(test_jobs_wait_while_the_database_is_away)
         ck_assert(writer_submit(writer, new_job(1, "after")));
     wait_for(&seen.stored, 11);
     writer_stop(writer, 1000);
+    writer_free(writer);
     ck_assert_int_eq(ask("SELECT count(*) FROM event"), 2);
 }
 END_TEST
@@ -210,6 +212,7 @@ END_TEST
 static void *stop_it(void *writer)
 {
     writer_stop(writer, 300);
+    writer_free(writer);
     return NULL;
 }
 
@@ -243,6 +246,7 @@ START_TEST(test_stop_stores_what_waits)
         ck_assert(writer_submit(writer, new_job(5, id)));
     }
     writer_stop(writer, 10000);
+    writer_free(writer);
     ck_assert_uint_eq(atomic_load(&seen.stored), JOBS);
     ck_assert_int_eq(ask("SELECT count(*) FROM event"), JOBS * 5);
 }
@@ -262,6 +266,7 @@ START_TEST(test_others_hear_of_it)
     ck_assert_int_eq(db_wait_notify(db, -1, 5000, channel, sizeof channel), DB_OK);
     ck_assert_str_eq(channel, "cohortd_touched");
     writer_stop(writer, 1000);
+    writer_free(writer);
     db_free(db);
 }
 END_TEST
