@@ -14,8 +14,8 @@
  * and, email: who has an address (trait email or an identity), sms: who has a trait phone. id and traits are columns of a live profile. */
 #define CONSENT_REACHABLE(id, traits, channels)                                                                                            \
     "(cardinality(" channels ") = 0 OR (NOT EXISTS (SELECT FROM consent rc WHERE rc.profile_id = " id " AND rc.channel = ANY (" channels   \
-    ") AND rc.state = 'denied') AND ('email' <> ALL (" channels ") OR coalesce(" traits " ->> 'email' LIKE '_%@_%', false)"                \
-    " OR EXISTS (SELECT FROM identity ri WHERE ri.profile_id = " id " AND ri.kind = 'email')) AND ('sms' <> ALL (" channels                \
+    ") AND rc.state = 'denied' OFFSET 0) AND ('email' <> ALL (" channels ") OR coalesce(" traits " ->> 'email' LIKE '_%@_%', false)"       \
+    " OR EXISTS (SELECT FROM identity ri WHERE ri.profile_id = " id " AND ri.kind = 'email' OFFSET 0)) AND ('sms' <> ALL (" channels       \
     ") OR coalesce(jsonb_typeof(" traits " -> 'phone') IN ('string', 'number') AND " traits " ->> 'phone' <> '', false))))"
 
 /* What one message says of a profile: a statement, an object of channel to "granted", "denied" or null as JSON text, or a signal. */

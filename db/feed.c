@@ -9,7 +9,7 @@
 /* An exit is told of everybody: who had learnt of the enter must learn of it, too. */
 #define FEED_REACHABLE                                                                                                                     \
     "AND (cardinality($3) = 0 OR op <> 'enter' OR EXISTS (SELECT FROM profile p WHERE p.profile_id = change.profile_id"                    \
-    " AND " CONSENT_REACHABLE("p.profile_id", "p.traits", "$3") ")) "
+    " AND " CONSENT_REACHABLE("p.profile_id", "p.traits", "$3") " OFFSET 0)) "
 DB_STATEMENT(feed_all, "liT", FEED_COLUMNS "WHERE seq > $1 " FEED_REACHABLE "ORDER BY seq LIMIT $2");
 /* The segments that have or had a key. A deleted one goes by another until the worker has written its clear. */
 #define FEED_SEGMENTS(key)                                                                                                                 \

@@ -8,12 +8,16 @@
 #include "db/consent.h"
 #include "db/segment.h"
 
-DB_STATEMENT(member_page, "tuiTT",
-             "SELECT m.profile_id, p.user_id, p.anonymous_id, p.email, m.entered_at,"
-             " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, p.traits -> k) FROM unnest($4) k) END"
-             " FROM membership m JOIN profile p USING (profile_id)"
-             " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
-             " AND " CONSENT_REACHABLE("m.profile_id", "p.traits", "$5") " ORDER BY m.profile_id LIMIT $3");
+/* OFFSET 0: a profile is looked up for each member, in order, until the page is full. A join of all members would be made for each page. */
+DB_STATEMENT(
+    member_page, "tuiTT",
+    "SELECT m.profile_id, p.user_id, p.anonymous_id, p.email, m.entered_at,"
+    " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, p.traits -> k) FROM unnest($4) k) END"
+    " FROM membership m JOIN LATERAL (SELECT * FROM profile WHERE profile_id = m.profile_id OFFSET 0) p"
+    "   ON " CONSENT_REACHABLE(
+        "p.profile_id", "p.traits",
+        "$5") " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
+              " ORDER BY m.profile_id LIMIT $3");
 /* The first change of a person after the instant says what they were at it (an odd number in `first`: they left later, so they were in); who has none
  * since is what they are. A full join, so that it is hashed or merged whatever the planner believes of the sizes; what is shown is looked up for
  * the page's people only. */
