@@ -50,7 +50,7 @@ class Admin(threading.Thread):
             who, suppress = self.someone(), self.random.random() < 0.2
             answer = self.client.delete(f"/v1/profiles/{who}?suppress={'true' if suppress else 'false'}")
             self.done["erased"] += answer.status == 200
-            if answer.status == 200 and suppress:
+            if answer.status == 200 and answer.json["suppressed"]:
                 self.suppressed.add(who)
             allowed = (200, 404)
         if answer.status not in allowed:

@@ -88,6 +88,20 @@ def test_suppressed(house):
     assert house.api.request("PUT", "/v1/segments/never-list/members/never").status == 404
 
 
+def test_erase_somebody_with_very_many_events(house):
+    house.segment("many", {"event": "Many", "gte": 20000})
+    house.send(track("Many", userId="many"))
+    house.db.cursor().execute(
+        "INSERT INTO event (profile_id, name_id, source_id, ts, message_id, received_at) SELECT profile_id, name_id, event.source_id,"
+        " ts - i * interval '1 s', gen_random_uuid(), received_at FROM event JOIN event_name USING (name_id), generate_series(1, 24999) i WHERE name = 'Many'"
+    )
+    house.send(track("Many", userId="many"))
+    assert house.members("many") == {"many"}
+    assert delete(house, "many").json["events"] == 25001
+    assert house.members("many") == set() and house.replayed()["many"] == set()
+    assert house.one("SELECT count(*) FROM event JOIN event_name USING (name_id) WHERE name = 'Many'") == 0
+
+
 def test_erase_is_refused(house):
     house.send(track("A", userId="stays"))
     assert delete(house, "nobody").status == 404 and delete(house, "stays", "?suppress=yes").code == "bad_parameter"

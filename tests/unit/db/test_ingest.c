@@ -128,6 +128,41 @@ START_TEST(test_a_large_merge_is_made_alone)
 }
 END_TEST
 
+/* All of a person known by an address comes along when a visitor who has just met it becomes a user: traits, and ids that are not in the batch. */
+START_TEST(test_an_address_met_and_merged_in_one_batch)
+{
+    TELL(3, 0, {.email = "e", .anonymous = "far", .json = "{\"x\":1}", .at = 1}, {.email = "e", .event = "Seen", .at = 1},
+         {.anonymous = "a", .event = "Seen", .at = 1});
+    TELL(2, 0, {.email = "e", .anonymous = "a", .at = 2}, {.user = "u", .anonymous = "a", .json = "{\"y\":1}", .at = 3});
+    expect_traits("u", "{\"x\": 1, \"y\": 1}");
+    TELL(1, 0, {.anonymous = "far", .event = "Seen", .at = 4});
+    ck_assert_int_eq(events_of("user", "u"), 6);
+    expect_sound();
+}
+END_TEST
+
+/* An id follows the one it comes with, which follows another: a retry of what it did before is looked for where it was. */
+START_TEST(test_a_retry_in_a_batch_that_points_twice)
+{
+    const struct say seen = {.anonymous = "a", .event = "Seen", .at = 2, .id = "m"};
+
+    TELL(3, 0, {.user = "u1", .email = "e", .at = 1}, {.email = "e", .anonymous = "a", .at = 1}, seen);
+    TELL(2, 1, {.user = "u2", .email = "e", .at = 3}, {.email = "e", .anonymous = "a", .at = 3}, seen);
+    ck_assert_int_eq(events_of("user", "u2"), 2);
+    expect_sound();
+}
+END_TEST
+
+/* A removal holds against what the person had, not against what comes by a later merge. */
+START_TEST(test_a_removal_before_a_merge)
+{
+    TELL(2, 0, {.user = "u", .json = "{\"x\":1,\"y\":1}", .at = 1}, {.anonymous = "a", .json = "{\"x\":2}", .at = 1});
+    TELL(3, 0, {.user = "u", .json = "{\"x\":null,\"y\":null}", .at = 2}, {.user = "u", .anonymous = "a", .event = "Seen", .at = 3},
+         {.user = "u", .json = "{\"z\":1}", .at = 4});
+    expect_traits("u", "{\"x\": 2, \"z\": 1}");
+}
+END_TEST
+
 /* A program that was fed fat traits by the public write key once ended on a full buffer, when it merged their owners. */
 START_TEST(test_merges_of_fat_traits)
 {
@@ -582,6 +617,9 @@ int main(void)
     tcase_add_test(tests, test_alias_of_two_users_merges_nothing);
     tcase_add_test(tests, test_former_keeps_the_last_32);
     tcase_add_test(tests, test_a_large_merge_is_made_alone);
+    tcase_add_test(tests, test_an_address_met_and_merged_in_one_batch);
+    tcase_add_test(tests, test_a_retry_in_a_batch_that_points_twice);
+    tcase_add_test(tests, test_a_removal_before_a_merge);
     tcase_add_test(tests, test_merges_of_fat_traits);
     tcase_add_test(tests, test_traits_have_a_limit);
     tcase_add_test(tests, test_traits);
