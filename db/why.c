@@ -10,9 +10,10 @@
 
 /* How many instants to come are tried, and for how long: for a person with very many events each one is dear, and fewer are better than no answer. */
 static const struct {
+    enum segment_head head;
     int32_t instants;
     int64_t ms;
-} TRIES[] = {{1000, 2000}, {50, 2000}, {0, 5000}};
+} TRIES[] = {{HEAD_WHY, 1000, 2000}, {HEAD_WHY, 50, 2000}, {HEAD_WHY_NOW, 0, 5000}};
 
 DB_STATEMENT(why_frame, "tu",
              "SELECT CASE s.kind WHEN 'rule' THEN v.definition END, v.timezone, p.profile_id, "
@@ -77,19 +78,26 @@ static bool took_too_long(struct db *db, enum db_status status)
     return status == DB_RETRY && db_is_connected(db) && strcmp(db_sqlstate(db), "57014") == 0;
 }
 
+static bool compile(const struct segment *segment, enum segment_head head, struct db_others *others, struct sql *ret_sql)
+{
+    const struct segment_others in_place = {db_others_look_up, others};
+    struct err err = ERR_INIT;
+
+    return segment_compile(segment, head, &in_place, ret_sql, &err) || segment_compile(segment, head, NULL, ret_sql, &err);
+}
+
 enum db_status db_why_run(struct db *db, const struct segment *segment, const struct db_why_frame *frame, struct db_others *others,
                           struct db_rows *ret_rows)
 {
-    const struct segment_others in_place = {db_others_look_up, others};
-    AUTO_SQL struct sql sql = {.params = NULL};
-    struct err err = ERR_INIT;
     enum db_status status = DB_RETRY;
 
-    if (!segment_compile(segment, HEAD_WHY, &in_place, &sql, &err) && !segment_compile(segment, HEAD_WHY, NULL, &sql, &err))
-        return DB_ERROR;
-    if (others->status != DB_OK)
-        return others->status;
     for (size_t i = 0; i < ARRAY_LEN(TRIES); i++) {
+        AUTO_SQL struct sql sql = {.params = NULL};
+
+        if (!compile(segment, TRIES[i].head, others, &sql))
+            return DB_ERROR;
+        if (others->status != DB_OK)
+            return others->status;
         status = try_instants(db, &sql, frame, i, ret_rows);
         if (!took_too_long(db, status))
             break;

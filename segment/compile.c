@@ -1,4 +1,4 @@
-/* One tree, five statements. The one idea: all heads stand around the same boolean expression about the profile p, evaluated in the SELECT list or
+/* One tree, several statements. The one idea: all heads stand around the same boolean expression about the profile p, evaluated in the SELECT list or
  * behind IS TRUE, where PostgreSQL keeps our order and never makes joins of its subqueries. A segment referred to is asked by membership, or, for
  * another instant than now, evaluated in a LATERAL of its own, once for a profile however often it is referred to. */
 #include "segment/compile.h"
@@ -131,6 +131,7 @@ static size_t first_param(enum segment_head head)
     case HEAD_RANGE:
     case HEAD_COUNT:
     case HEAD_WHY:
+    case HEAD_WHY_NOW:
         return 5;
     case HEAD_DIFF:
         return 6;
@@ -179,6 +180,7 @@ static void emit_head(struct compiler *compiler, enum segment_head head, const c
             " (SELECT * FROM membership WHERE version_id = $5 AND profile_id BETWEEN $3 AND $4) m ON m.profile_id = p.profile_id");
         return;
     case HEAD_WHY:
+    case HEAD_WHY_NOW:
         return;
     }
     BUG("no such head");
@@ -187,9 +189,10 @@ static void emit_head(struct compiler *compiler, enum segment_head head, const c
 static bool compile(struct compiler *compiler, enum segment_head head)
 {
     AUTO_BUF struct buf condition = BUF_INIT(SQL_TEXT_MAX);
+    bool why = head == HEAD_WHY || head == HEAD_WHY_NOW;
 
-    compiler->out = head == HEAD_WHY ? &compiler->sql->text : &condition;
-    if (!(head == HEAD_WHY ? emit_why(compiler) : emit_condition(compiler, compiler->segment->root)))
+    compiler->out = why ? &compiler->sql->text : &condition;
+    if (!(why ? emit_why(compiler) : emit_condition(compiler, compiler->segment->root)))
         return false;
     compiler->out = &compiler->sql->text;
     emit_head(compiler, head, buf_text(&condition));

@@ -28,7 +28,7 @@ struct compiler {
     size_t n_aliases;
     size_t depth;                        /* of references */
     const struct segment_others *others; /* NULL: by membership */
-    bool foresees;                       /* HEAD_WHY: inlined segments also say when time will change them, s<number>.flips */
+    bool foresees;                       /* HEAD_WHY alone: inlined segments also say when time will change them, s<number>.flips */
     struct err *err;
 };
 

@@ -269,6 +269,10 @@ bool emit_foreseen(struct compiler *compiler, const struct node *root, const cha
 
 static bool emit_changes(struct compiler *compiler, const struct node *node)
 {
+    if (!compiler->foresees) {
+        emit(compiler, "NULL::timestamptz");
+        return true;
+    }
     emit(compiler, "(SELECT later.t FROM (");
     emit_candidates(compiler, node, "$4");
     emit(compiler, ") later WHERE (");
@@ -285,7 +289,7 @@ static bool emit_changes(struct compiler *compiler, const struct node *node)
 
 static void emit_progress(struct compiler *compiler, const struct node *node)
 {
-    if (node->kind == NODE_SEQUENCE)
+    if (node->kind == NODE_SEQUENCE && compiler->foresees)
         emit_steps(compiler, node);
     else
         emit(compiler, "NULL::jsonb");

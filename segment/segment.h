@@ -81,7 +81,7 @@ struct segment_pattern {
 };
 size_t segment_patterns(const struct segment *segment, const struct segment_pattern **ret_patterns);
 
-/* The five heads. Runner's parameters: $1 as_of timestamptz, $2 the retention floor timestamptz (events count only with ts > $2);
+/* The heads. Runner's parameters: $1 as_of timestamptz, $2 the retention floor timestamptz (events count only with ts > $2);
  * then by head, given below; the segment's own follow (sql.first). The population is `profile`: one row is a live profile.
  * Statements are prepared with the types of all parameters (a text may not name $1 or $2), and run with jit off, plan_cache_mode =
  * force_generic_plan and enable_seqscan off: a plan made while a partition was empty must not walk it once it is full. */
@@ -89,9 +89,10 @@ enum segment_head {
     HEAD_CHANGED, /* $3 version_id integer, $4 profile ids uuid[] → rows (profile_id, is_member boolean, was_member boolean, entered_at, user_id, anonymous_id, email)
                      of just those ids whose membership of version $3 differs from the answer; an id without a profile row is a member nowhere */
     HEAD_RANGE, /* $3, $4 uuid: profiles with $3 <= profile_id <= $4 → rows (profile_id, user_id, anonymous_id, email), members only, by profile_id */
-    HEAD_COUNT, /* $3, $4 uuid as above → one row (members bigint, population bigint) */
-    HEAD_DIFF,  /* $3, $4 uuid, $5 version_id → rows as HEAD_CHANGED for the whole range: the verify head */
-    HEAD_WHY    /* $3 profile_id, $4 integer: how many instants to come are tried → one row (node integer, …): see segment_why */
+    HEAD_COUNT,  /* $3, $4 uuid as above → one row (members bigint, population bigint) */
+    HEAD_DIFF,   /* $3, $4 uuid, $5 version_id → rows as HEAD_CHANGED for the whole range: the verify head */
+    HEAD_WHY,    /* $3 profile_id, $4 integer: how many instants to come are tried → one row (node integer, …): see segment_why */
+    HEAD_WHY_NOW /* the same without WHY_CHANGES and WHY_STEPS: where these cost too much */
 };
 
 /* Where the definitions of other segments come from, to evaluate a reference in place: for preview, diff, verify, a past instant. look_up gives the

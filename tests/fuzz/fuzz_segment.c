@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     ASSERT(!err.code);
-    for (enum segment_head head = HEAD_CHANGED; head <= HEAD_WHY; head++) {
+    for (enum segment_head head = HEAD_CHANGED; head <= HEAD_WHY_NOW; head++) {
         compile(segment, head, NULL);
         compile(segment, head, &(struct segment_others){itself, segment});
     }

@@ -161,7 +161,7 @@ static void put_error(struct json_out *out, const struct err *err)
 
 static enum segment_head head_of(struct json name)
 {
-    static const char *const heads[] = {"changed", "range", "count", "diff", "why"};
+    static const char *const heads[] = {"changed", "range", "count", "diff", "why", "why_now"};
 
     for (size_t i = 0; i < ARRAY_LEN(heads); i++)
         if (json_is(name, heads[i]))

@@ -15,6 +15,7 @@ RUNNER = {
     "count": ["timestamptz", "timestamptz", "uuid", "uuid"],
     "diff": ["timestamptz", "timestamptz", "uuid", "uuid", "integer"],
     "why": ["timestamptz", "timestamptz", "uuid", "integer"],
+    "why_now": ["timestamptz", "timestamptz", "uuid", "integer"],
 }
 LOW, HIGH = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 TYPES = {"name": "integer", "names": "integer[]", "segment": "integer"}

@@ -35,9 +35,9 @@ def parts(definition):
         yield from parts(definition["not"])
 
 
-def why(store, compiler, segment, profile, at, segments=None):
-    compiled = compiler.compile(segment, head="why", segments=segments, inline=segments is not None)
-    return store.run(compiled, [timestamp(at), "-infinity", profile.id.hex(), 1000], head="why")
+def why(store, compiler, segment, profile, at, segments=None, head="why"):
+    compiled = compiler.compile(segment, head=head, segments=segments, inline=segments is not None)
+    return store.run(compiled, [timestamp(at), "-infinity", profile.id.hex(), 1000], head=head)
 
 
 def micros(moment):
@@ -107,6 +107,9 @@ def test_every_node(store, compiler, round_):
         segment = Segment(made["definition"], made["timezone"])
         profile = generator.of(profiles)
         rows = why(store, compiler, segment, profile, NOW, segments)
+        if serial % 5 == 0:  # without what is foreseen all else is the same
+            now = why(store, compiler, segment, profile, NOW, segments, head="why_now")
+            assert [row[:4] + (None, None) + row[6:] for row in rows] == now, (seed, dumps(segment.definition))
         trees = {None: segment, **{key: segments[key] for key in dict.fromkeys(row[6] for row in rows) if key}}
         assert set(trees) == {None} | below(segment, segments), (seed, dumps(segment.definition))
         for key, tree in trees.items():
