@@ -16,9 +16,11 @@ DB_STATEMENT(worker_unblock, "",
              "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
              " AND application_name IN ('cohortd worker', 'cohortd writer', 'cohortd import') AND state = 'active'"
              " AND wait_event_type = 'Client' AND query_start < clock_timestamp() - interval '15 s'");
-DB_STATEMENT(worker_beat, "l",
-             "UPDATE worker SET beat = clock_timestamp() WHERE epoch = $1 "
-             "RETURNING beat, as_of, (SELECT floor_at FROM retention), EXISTS (SELECT FROM segment WHERE deleted_at IS NOT NULL)");
+DB_STATEMENT(
+    worker_beat, "l",
+    "UPDATE worker SET beat = clock_timestamp() WHERE epoch = $1 "
+    "RETURNING beat, as_of,"
+    " (SELECT greatest(floor_at, (SELECT min(ts) FROM event) - interval '1 microsecond') FROM retention), EXISTS (SELECT FROM segment WHERE deleted_at IS NOT NULL)");
 DB_STATEMENT(worker_mark, "lz", "UPDATE worker SET as_of = $2, beat = clock_timestamp() WHERE epoch = $1");
 DB_STATEMENT(worker_notify, "t", "SELECT pg_notify('cohortd_change', $1)");
 DB_STATEMENT(worker_status, "",

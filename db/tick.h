@@ -22,8 +22,9 @@ void db_worker_resign(struct db *db, int64_t epoch);
 struct db_frame {
     int64_t clock_us; /* the database's */
     int64_t as_of_us; /* of the last tick; DB_INSTANT_PAST before the first */
-    int64_t floor_us; /* events count only with ts > it */
-    bool deleted;     /* segments wait to be cleared */
+    int64_t
+        floor_us; /* events count only with ts > it; as late as the oldest event allows, so that the empty partitions before it are not looked into */
+    bool deleted; /* segments wait to be cleared */
 };
 
 /* Opens a transaction that only the leader can commit: the row it begins with is lease, fence and heartbeat. DB_NONE: no longer the leader; nothing is

@@ -4,6 +4,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+enum { RUN_TIMEOUT_S = 60 }; /* of one test; a busy machine is slow */
+
 #define RUN_TESTS(name, ...)                                                                                                               \
     int main(void)                                                                                                                         \
     {                                                                                                                                      \
@@ -20,6 +22,7 @@ static inline int run_tests(const char *name, const TTest *const *tests, size_t 
     SRunner *runner = srunner_create(suite);
     int failed;
 
+    tcase_set_timeout(tcase, RUN_TIMEOUT_S);
     for (size_t i = 0; i < n_tests; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);

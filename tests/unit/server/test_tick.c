@@ -595,10 +595,32 @@ START_TEST(a_profile_that_takes_too_long_is_set_aside)
 }
 END_TEST
 
-RUN_TESTS("tick", an_event_brings_a_member_in, a_build_takes_what_was_there, a_new_profile_enters_equals_zero_at_once,
-          a_window_loses_its_member_to_the_microsecond, skip_brings_a_member_in_by_time, a_late_event_and_one_of_the_future,
-          calendar_periods_end, first_seen_within_last_ends, a_trait_moves, a_date_comes_near_and_passes, an_anniversary_comes_and_goes,
-          a_day_ends_in_the_segment_s_time_zone, a_leap_day_returns_on_the_28th, a_merge_moves_the_membership, segments_in_segments,
-          a_build_waits_for_what_it_refers_to, a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt,
-          a_long_queue_is_worked_off_in_pieces, who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat,
-          nobody_takes_the_lead_from_a_slow_tick, one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)
+/* Partitions before it are not looked into; an older event that comes late lowers it. */
+START_TEST(the_floor_is_just_below_the_oldest_event)
+{
+    struct db_frame frame;
+
+    world_begin();
+    segment("bought", "{\"event\":\"Order Completed\",\"gte\":2}");
+    settle_at(0);
+    for (int64_t at = 5; at > 0; at -= 4) { /* 5, then 1 */
+        TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = at});
+        ck_assert_int_eq(db_frame_begin(world.db, world.epoch, &frame), DB_OK);
+        ck_assert_int_eq(frame.floor_us, T0 + at * US_PER_S - 1);
+        db_rollback(world.db);
+    }
+    tick_at(6);
+    expect_members("bought", "ada");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+RUN_TESTS("tick", the_floor_is_just_below_the_oldest_event, an_event_brings_a_member_in, a_build_takes_what_was_there,
+          a_new_profile_enters_equals_zero_at_once, a_window_loses_its_member_to_the_microsecond, skip_brings_a_member_in_by_time,
+          a_late_event_and_one_of_the_future, calendar_periods_end, first_seen_within_last_ends, a_trait_moves,
+          a_date_comes_near_and_passes, an_anniversary_comes_and_goes, a_day_ends_in_the_segment_s_time_zone,
+          a_leap_day_returns_on_the_28th, a_merge_moves_the_membership, segments_in_segments, a_build_waits_for_what_it_refers_to,
+          a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces,
+          who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat, nobody_takes_the_lead_from_a_slow_tick,
+          one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)
