@@ -1,11 +1,8 @@
 /* Is a request its provider's? The one idea: every provider says the same few things (where the signature stands, how it is encoded, what exactly was signed,
  * with what key, when), so the scheme is code and the rest is the entry's `verify`. Invariants: what is signed is put together from the raw bytes; digests are
- * compared in constant time, and tokens by their SHA-256, so that not even their length shows; each of several secrets is tried. A time is looked at only
- * once the signature is good. SNS is sns.c's. */
-#include <openssl/core_names.h>
+ * compared in constant time; each of several secrets is tried. A time is looked at only once the signature is good. SNS is sns.c's. */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,11 +11,10 @@
 #include "api/hooks/codec.h"
 #include "api/hooks/form.h"
 #include "api/hooks/look.h"
+#include "api/hooks/secret.h"
 #include "server/base/alloc.h"
-#include "server/base/id.h"
-#include "server/base/json_write.h"
 
-enum { SIGNATURE_MAX = 4096, SIGNATURES_MAX = 20, SIGNED_SLACK = 64 << 10, CHALLENGE_MAX = 256, PING_MAX = 64 };
+enum { SIGNATURE_MAX = 512, SIGNATURES_MAX = 10, SIGNED_SLACK = 64 << 10 };
 #define US_PER_S INT64_C(1000000)
 
 struct check {
@@ -196,76 +192,16 @@ static bool signed_text(struct check *check, struct buf *text)
 
 /* --- Schemes --- */
 
-/* The bytes of an HMAC key; false: the secret is none. */
-static bool key_bytes(struct json rules, const char *secret, uint8_t *ret_key, size_t *ret_len)
-{
-    struct json prefix = json_get(rules, "key_prefix");
-    size_t len = strlen(secret), prefix_len = prefix.type == JSON_T_STRING ? prefix.len - 2 : 0;
-
-    if (len > HOOK_SECRET_LENGTH * 4)
-        return false;
-    if (prefix_len && len > prefix_len && memcmp(secret, prefix.at + 1, prefix_len) == 0) {
-        secret += prefix_len;
-        len -= prefix_len;
-    }
-    if (is(json_get(rules, "key_encoding"), "base64"))
-        return base64_read(secret, len, ret_key, ret_len);
-    memcpy(ret_key, secret, len);
-    *ret_len = len;
-    return len > 0;
-}
-
-struct digest {
-    uint8_t bytes[EVP_MAX_MD_SIZE];
-    size_t len;
-};
-
-static bool hmac(struct json rules, const char *secret, const void *text, size_t len, struct digest *ret_digest)
-{
-    const char *hash = is(json_get(rules, "hash"), "sha1") ? "SHA1" : "SHA256";
-    uint8_t *key AUTO_FREE = mem_alloc(strlen(secret) + 1);
-    size_t key_len;
-
-    return key_bytes(rules, secret, key, &key_len) && EVP_Q_mac(NULL, "HMAC", NULL, hash, NULL, key, key_len, text, len, ret_digest->bytes,
-                                                                sizeof ret_digest->bytes, &ret_digest->len);
-}
-
 static bool read_signature(struct json rules, const char *text, size_t len, uint8_t *ret_bytes, size_t *ret_len)
 {
-    if (len > SIGNATURE_MAX)
+    if (len > SIGNATURE_MAX) /* as text; decoded it is shorter */
         return false;
     return is(json_get(rules, "encoding"), "base64") ? base64_read(text, len, ret_bytes, ret_len) : hex_read(text, len, ret_bytes, ret_len);
 }
 
-/* SPKI in base64, with or without the lines of PEM. NULL: it is no key of P-256. The caller's. */
-static EVP_PKEY *read_public_key(const char *secret)
-{
-    uint8_t *der AUTO_FREE = mem_alloc(strlen(secret) + 1);
-    struct buf text AUTO_BUF = BUF_INIT(HOOK_SECRET_LENGTH * 4);
-    char group[32] = "";
-    size_t len, group_len;
-    const uint8_t *at = der;
-    EVP_PKEY *key;
-
-    for (const char *line = secret; *line;) {
-        size_t n = strcspn(line, "\r\n");
-
-        if (strncmp(line, "-----", 5) != 0)
-            buf_add(&text, line, n);
-        line += n + strspn(line + n, "\r\n");
-    }
-    if (!base64_read(buf_text(&text), text.len, der, &len))
-        return NULL;
-    key = d2i_PUBKEY(NULL, &at, (long)len);
-    if (key && EVP_PKEY_get_group_name(key, group, sizeof group, &group_len) == 1 && strcmp(group, "prime256v1") == 0)
-        return key;
-    EVP_PKEY_free(key);
-    return NULL;
-}
-
 static bool ecdsa_fits(const char *secret, const struct buf *text, const uint8_t *signature, size_t len)
 {
-    EVP_PKEY *key = read_public_key(secret);
+    EVP_PKEY *key = secret_public_key(secret);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool ok = key && context && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
               EVP_DigestVerify(context, signature, len, (const uint8_t *)buf_text(text), text->len) == 1;
@@ -275,30 +211,53 @@ static bool ecdsa_fits(const char *secret, const struct buf *text, const uint8_t
     return ok;
 }
 
-static bool hmac_fits(struct json rules, const char *secret, const struct buf *text, const uint8_t *signature, size_t len)
-{
-    struct digest digest;
+/* Signatures as they were sent, decoded. */
+struct signatures {
+    struct {
+        uint8_t bytes[SIGNATURE_MAX];
+        size_t len;
+    } at[SIGNATURES_MAX];
+    size_t n;
+};
 
-    return hmac(rules, secret, buf_text(text), text->len, &digest) && digest.len == len && CRYPTO_memcmp(digest.bytes, signature, len) == 0;
+static void read_signatures(const struct check *check, const char *text, struct signatures *ret_signatures)
+{
+    struct candidates candidates = candidates_of(check, text, "prefix");
+    const char *at;
+    size_t len;
+
+    ret_signatures->n = 0;
+    while (ret_signatures->n < SIGNATURES_MAX && next_candidate(&candidates, &at, &len))
+        if (read_signature(check->rules, at, len, ret_signatures->at[ret_signatures->n].bytes, &ret_signatures->at[ret_signatures->n].len))
+            ret_signatures->n++;
 }
 
-/* Does any of the signatures fit any of the secrets? */
-static bool some_fit(struct check *check, const char *signatures, const struct buf *text)
+/* Does any of the signatures fit the secret? The text is hashed once, however many there are. */
+static bool secret_fits(const struct check *check, const char *secret, const struct buf *text, const struct signatures *signatures)
+{
+    bool ecdsa = is(json_get(check->rules, "scheme"), "ecdsa"), fits = false;
+    struct digest digest;
+
+    if (!ecdsa && !secret_hmac(check->rules, secret, &(struct secret_text){.at = buf_text(text), .len = text->len}, &digest))
+        return false;
+    for (size_t i = 0; i < signatures->n; i++) {
+        const uint8_t *bytes = signatures->at[i].bytes;
+        size_t len = signatures->at[i].len;
+
+        fits |= ecdsa ? ecdsa_fits(secret, text, bytes, len) : digest.len == len && CRYPTO_memcmp(digest.bytes, bytes, len) == 0;
+    }
+    return fits;
+}
+
+static bool some_fit(const struct check *check, const char *text_of_signatures, const struct buf *text)
 {
     const struct hook_request *request = check->look.request;
-    struct candidates candidates = candidates_of(check, signatures, "prefix");
-    bool ecdsa = is(json_get(check->rules, "scheme"), "ecdsa"), fits = false;
-    uint8_t bytes[SIGNATURE_MAX];
-    size_t n = 0, len, candidate_len;
-    const char *at;
+    struct signatures signatures;
+    bool fits = false;
 
-    while (n++ < SIGNATURES_MAX && next_candidate(&candidates, &at, &candidate_len)) {
-        if (!read_signature(check->rules, at, candidate_len, bytes, &len))
-            continue;
-        for (size_t i = 0; i < request->n_secrets; i++)
-            fits |=
-                ecdsa ? ecdsa_fits(request->secrets[i], text, bytes, len) : hmac_fits(check->rules, request->secrets[i], text, bytes, len);
-    }
+    read_signatures(check, text_of_signatures, &signatures);
+    for (size_t i = 0; signatures.n && i < request->n_secrets; i++)
+        fits |= secret_fits(check, request->secrets[i], text, &signatures);
     return fits;
 }
 
@@ -339,25 +298,6 @@ static enum hook_verdict verify_signature(struct check *check, const char **ret_
     return verify_time(check, ret_why);
 }
 
-static bool same_text(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    uint8_t x[KEY_HASH_SIZE], y[KEY_HASH_SIZE];
-
-    sha256(a, a_len, x);
-    sha256(b, b_len, y);
-    return CRYPTO_memcmp(x, y, KEY_HASH_SIZE) == 0;
-}
-
-static bool is_secret(const struct check *check, const char *text)
-{
-    const struct hook_request *request = check->look.request;
-    bool same = false;
-
-    for (size_t i = 0; i < request->n_secrets; i++)
-        same |= same_text(text, strlen(text), request->secrets[i], strlen(request->secrets[i]));
-    return same;
-}
-
 /* Authorization: Basic …: the secret is user:password, or the password alone. */
 static bool basic_fits(const struct check *check, const char *header)
 {
@@ -372,15 +312,15 @@ static bool basic_fits(const struct check *check, const char *header)
         return false;
     text[n] = '\0';
     colon = strchr(text, ':');
-    whole = is_secret(check, text);
-    return (colon && is_secret(check, colon + 1)) || whole;
+    whole = secret_given(check->look.request, text);
+    return (colon && secret_given(check->look.request, colon + 1)) || whole;
 }
 
 static bool bearer_fits(const struct check *check, const char *header)
 {
     static const char scheme[] = "Bearer ";
 
-    return header && strncasecmp(header, scheme, sizeof scheme - 1) == 0 && is_secret(check, header + sizeof scheme - 1);
+    return header && strncasecmp(header, scheme, sizeof scheme - 1) == 0 && secret_given(check->look.request, header + sizeof scheme - 1);
 }
 
 static enum hook_verdict verify_token(struct check *check, const char **ret_why)
@@ -399,7 +339,7 @@ static enum hook_verdict verify_token(struct check *check, const char **ret_why)
         } else {
             char *text AUTO_FREE = place_text(check, place.at + 1, place.len - 2);
 
-            fits |= text && is_secret(check, text);
+            fits |= text && secret_given(check->look.request, text);
         }
     }
     *ret_why = "the secret is missing or wrong";
@@ -427,82 +367,4 @@ enum hook_verdict hook_verify(struct json entry, const struct hook_request *requ
         return verify_signature(&check, ret_why);
     *ret_why = "the source has no way to be verified";
     return HOOK_UNVERIFIABLE;
-}
-
-bool hook_secret_ok(struct json entry, const char *secret, const char *pointer, struct err *err)
-{
-    struct json rules = json_get(entry, "verify"), scheme = json_get(rules, "scheme");
-    uint8_t *key AUTO_FREE = mem_alloc(strlen(secret) + 1);
-    size_t len;
-
-    if (is(scheme, "sns") && (strncmp(secret, "arn:aws", 7) != 0 || !strstr(secret, ":sns:")))
-        return err_set(err, "bad_value", pointer, "must be the ARN of the topic: arn:aws:sns:REGION:ACCOUNT:NAME");
-    if (is(scheme, "hmac") && !key_bytes(rules, secret, key, &len))
-        return err_set(err, "bad_value", pointer, "is no key of this provider");
-    if (is(scheme, "ecdsa")) {
-        EVP_PKEY *public_key = read_public_key(secret);
-
-        EVP_PKEY_free(public_key);
-        if (!public_key)
-            return err_set(err, "bad_value", pointer, "must be a public key of P-256 in base64");
-    }
-    return true;
-}
-
-/* --- Pings and challenges --- */
-
-bool hook_is_ping(struct json entry, const struct hook_request *request)
-{
-    struct json_iter iter = json_iter(json_get(entry, "ping"));
-    struct json ping;
-
-    while (request->len <= PING_MAX && json_next_element(&iter, &ping))
-        if (request->len >= ping.len - 2 && memcmp(request->body, ping.at + 1, ping.len - 2) == 0)
-            return true;
-    return false;
-}
-
-static char *hmac_answer(struct json entry, const struct hook_request *request, const char *name, const char *challenge)
-{
-    struct buf text = BUF_INIT(CHALLENGE_MAX * 8);
-    struct json_out out = JSON_OUT(&text);
-    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
-    struct digest digest;
-
-    if (!request->n_secrets || !hmac(json_get(entry, "verify"), request->secrets[0], challenge, strlen(challenge), &digest))
-        return NULL;
-    for (size_t i = 0; i < digest.len; i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", digest.bytes[i]);
-    json_open(&out, '{');
-    json_add_text(&out, name, challenge);
-    json_add_text(&out, "challengeResponse", hex);
-    json_close(&out, '}');
-    return buf_take(&text);
-}
-
-bool hook_probe(struct json entry, const struct hook_request *request, const char *source, struct hook_probe *ret_probe)
-{
-    struct json rules = json_get(entry, "challenge"), name = json_get(rules, "query"), token = json_get(rules, "token");
-    struct check check = {.look = {.request = request}};
-    const char *challenge, *given;
-    char *key AUTO_FREE = name.type == JSON_T_STRING ? json_text(name) : NULL;
-    char *token_key AUTO_FREE = token.type == JSON_T_STRING ? json_text(token) : NULL;
-
-    *ret_probe = (struct hook_probe){.text = NULL, .type = "text/plain"};
-    challenge = key ? request->query(request->context, key) : NULL;
-    if (!challenge)
-        return true;
-    given = token_key ? request->query(request->context, token_key) : NULL;
-    if (token_key && (!given || (!is_secret(&check, given) && !same_text(given, strlen(given), source, strlen(source)))))
-        return false;
-    if (strlen(challenge) > CHALLENGE_MAX ||
-        challenge[strspn(challenge, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")])
-        return false;
-    if (!is(json_get(rules, "answer"), "hmac")) {
-        ret_probe->text = mem_strdup(challenge);
-        return true;
-    }
-    ret_probe->type = "application/json";
-    ret_probe->text = hmac_answer(entry, request, key, challenge);
-    return ret_probe->text != NULL;
 }
