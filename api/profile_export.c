@@ -1,5 +1,6 @@
 /* All that is held on a person, as one document. The one idea: one snapshot, written as it is read, so a person with a million events takes
- * no more memory than one with ten. Once the answer has begun a failure breaks the connection off, so that nobody takes half for all. */
+ * no more memory than one with ten. Once the answer has begun a failure breaks the connection off, so that nobody takes half for all.
+ * What a profile and an event look like is not decided here. */
 #include "api/event_json.h"
 #include "api/handlers.h"
 #include "api/person.h"
