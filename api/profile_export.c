@@ -7,75 +7,70 @@
 #include "api/profile_json.h"
 #include "db/profile.h"
 
-enum { BATCH = 500 };
-
-struct export
-{
+struct whole {
     struct db *db;
     struct stream *stream;
     struct buf text;
     struct json_out out;
 };
 
-static bool pass_on(struct export *export)
+static bool pass_on(struct whole *whole)
 {
-    bool ok = stream_write(export->stream, export->text.data, export->text.len);
+    bool ok = stream_write(whole->stream, whole->text.data, whole->text.len);
 
-    buf_clear(&export->text);
+    buf_clear(&whole->text);
     return ok;
 }
 
 /* Newest first. */
-static bool write_events(struct export *export, const struct id *profile)
+static bool write_events(struct whole *whole, const struct id *profile)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct event_place place;
-    enum db_status status;
-    bool first = true;
+    enum db_status status = db_profile_events_open(whole->db, profile);
 
-    json_key(&export->out, "events");
-    json_open(&export->out, '[');
-    while ((status = db_profile_events(export->db, profile, first ? NULL : &place, BATCH, &rows)) == DB_OK) {
+    if (status != DB_OK)
+        return false;
+    json_key(&whole->out, "events");
+    json_open(&whole->out, '[');
+    while ((status = db_profile_events_next(whole->db, &rows)) == DB_OK) {
         for (size_t i = 0; i < db_rows_count(&rows); i++)
-            event_put(&export->out, &rows, i);
-        place = db_event_row(&rows, db_rows_count(&rows) - 1).place;
-        first = false;
-        if (!pass_on(export))
+            event_put(&whole->out, &rows, i);
+        if (!pass_on(whole))
             return false;
     }
-    json_close(&export->out, ']');
+    json_close(&whole->out, ']');
     return status == DB_NONE;
 }
 
 /* The request and the call are gone after. */
-static void write_all(struct call *c, struct export *export, const struct id *profile)
+static void write_all(struct call *c, struct whole *whole, const struct id *profile)
 {
     struct request *rq = c->rq;
     bool complete;
 
-    export->stream = reply_stream(rq, 200, "application/json");
+    whole->stream = reply_stream(rq, 200, "application/json");
     request_finish(rq);
-    complete = write_events(export, profile);
-    json_close(&export->out, '}');
-    stream_end(export->stream, complete && pass_on(export));
+    complete = write_events(whole, profile);
+    json_close(&whole->out, '}');
+    stream_end(whole->stream, complete && pass_on(whole));
 }
 
 enum handled api_profile_export(struct call *c)
 {
-    struct export export = {.db = c->db, .text = BUF_INIT(ANSWER_MAX)};
+    struct whole whole = {.db = c->db, .text = BUF_INIT(ANSWER_MAX)};
     enum db_status status;
     struct id raw, profile;
 
     if (!person_read(call_param(c, 0), &raw))
         return answer_status(c, DB_NONE);
-    export.out = (struct json_out)JSON_OUT(&export.text);
-    status = db_begin(export.db, DB_REPEATABLE_READ_ONLY);
-    json_open(&export.out, '{');
+    whole.out = (struct json_out)JSON_OUT(&whole.text);
+    status = db_begin(whole.db, DB_REPEATABLE_READ_ONLY);
+    json_open(&whole.out, '{');
     if (status == DB_OK)
-        status = profile_put(export.db, &raw, &export.out, &profile);
+        status = profile_put(whole.db, &raw, &whole.out, &profile);
     if (status == DB_OK)
-        write_all(c, &export, &profile);
-    db_rollback(export.db);
-    buf_release(&export.text);
+        write_all(c, &whole, &profile);
+    db_rollback(whole.db);
+    buf_release(&whole.text);
     return status == DB_OK ? HANDLED_LENT : answer_status(c, status);
 }

@@ -28,6 +28,9 @@ DB_STATEMENT(profile_events, "uzzui",
              EVENT_COLUMNS ", NULL::text, NULL::text, NULL::text FROM event e " EVENT_JOINS
                            "WHERE e.profile_id = $1 AND e.ts <= $2 AND (e.ts, e.received_at, e.message_id) < ($2, $3, $4)"
                            " ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC LIMIT $5");
+DB_STATEMENT(profile_events_open, "u",
+             "DECLARE profile_events NO SCROLL CURSOR FOR " EVENT_COLUMNS ", NULL::text, NULL::text, NULL::text FROM event e " EVENT_JOINS
+             "WHERE e.profile_id = $1 ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC");
 DB_STATEMENT(event_recent, "i",
              EVENT_COLUMNS ", p.user_id, p.anonymous_id, p.email"
                            " FROM (SELECT * FROM event ORDER BY ts DESC LIMIT $1) e " EVENT_JOINS
@@ -90,6 +93,19 @@ enum db_status db_profile_events(struct db *db, const struct id *profile_id, con
     db_arg_id(&args, &before->message_id);
     db_arg_int(&args, limit);
     return db_run(db, &profile_events, &args, ret_rows);
+}
+
+enum db_status db_profile_events_open(struct db *db, const struct id *profile_id)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    db_arg_id(&args, profile_id);
+    return db_run(db, &profile_events_open, &args, NULL);
+}
+
+enum db_status db_profile_events_next(struct db *db, struct db_rows *ret_rows)
+{
+    return db_run_sql(db, "FETCH 500 FROM profile_events", NULL, ret_rows);
 }
 
 enum db_status db_event_recent(struct db *db, int32_t limit, struct db_rows *ret_rows)
