@@ -11,6 +11,7 @@
 #define NEWER(a, b)                                                                                                                        \
     "(" a "stated_at IS NOT NULL AND (" b "stated_at IS NULL"                                                                              \
     " OR (" a "stated_at, " CAUTION(a "stated") ") > (" b "stated_at, " CAUTION(b "stated") ")))"
+#define CHANNELS_MAX  "1000" /* of a person: anybody who has the public write key may invent some */
 #define MOST_CAUTIOUS CAUTION("stated") " DESC"
 #define GIVEN_NEWER   NEWER("f.", "o.")
 #define PUT_NEWER     NEWER("excluded.", "c.")
@@ -21,7 +22,8 @@
     " put AS (INSERT INTO consent AS c (profile_id, channel, stated, stated_at, signal_at)"                                                \
     "   SELECT f.profile_id, f.channel, f.stated, f.stated_at, f.signal_at FROM folded f"                                                  \
     "   LEFT JOIN LATERAL (SELECT * FROM consent e WHERE e.profile_id = f.profile_id AND e.channel = f.channel OFFSET 0) o ON true"        \
-    "   WHERE o.channel IS NULL OR " GIVEN_NEWER " OR f.signal_at < coalesce(o.signal_at, 'infinity')"                                     \
+    "   WHERE CASE WHEN o.channel IS NOT NULL THEN " GIVEN_NEWER " OR f.signal_at < coalesce(o.signal_at, 'infinity') ELSE"                \
+    "     f.signal_at IS NOT NULL OR " CHANNELS_MAX " > (SELECT count(*) FROM consent h WHERE h.profile_id = f.profile_id) END"            \
     "   ORDER BY f.profile_id, f.channel COLLATE \"C\" ON CONFLICT (profile_id, channel) DO UPDATE SET"                                    \
     "   stated = CASE WHEN " PUT_NEWER " THEN excluded.stated ELSE c.stated END,"                                                          \
     "   stated_at = greatest(c.stated_at, excluded.stated_at), signal_at = least(c.signal_at, excluded.signal_at)"                         \

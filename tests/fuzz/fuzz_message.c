@@ -57,6 +57,8 @@ static void check_message(const struct ingest_job *job, size_t body_len, const s
     ASSERT(utf8_ok(message->name.at, message->name.len) && !memchr(message->name.at, '\0', message->name.len));
     ASSERT((message->kind == MESSAGE_IDENTIFY) == (message->name.len == 9 && memcmp(message->name.at, NAME_IDENTIFY, 9) == 0));
     ASSERT(message->ts_us >= 0 && message->ts_us <= message->received_us);
+    check_object(job, body_len, message->consent);
+    ASSERT(!message->consent.at || message->kind == MESSAGE_IDENTIFY);
     check_object(job, body_len, message->properties);
     check_object(job, body_len, message->context);
 }

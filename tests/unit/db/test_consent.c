@@ -121,6 +121,16 @@ START_TEST(test_a_double_states_nothing)
 }
 END_TEST
 
+START_TEST(test_channels_have_a_limit)
+{
+    TELL(1, 0, {.user = "u", .consent = "{\"a\":\"granted\"}", .at = 1});
+    store_run("INSERT INTO consent SELECT profile_id, 'c' || n, 'granted' FROM profile, generate_series(1, 999) n");
+    TELL(1, 0, {.user = "u", .consent = "{\"a\":\"denied\",\"new\":\"granted\"}", .opted_out = true, .at = 2});
+    expect_text("SELECT string_agg(channel || ' ' || state, ', ' ORDER BY channel) FROM consent WHERE channel !~ '^c'",
+                "a denied, third_party denied");
+}
+END_TEST
+
 START_TEST(test_merges)
 {
     TELL(2, 0, {.user = "u", .consent = "{\"a\":\"granted\",\"b\":\"granted\",\"c\":null,\"d\":\"granted\"}", .at = 2},
@@ -198,6 +208,7 @@ int main(void)
     tcase_add_test(tests, test_a_signal_is_written_once);
     tcase_add_test(tests, test_the_worker_is_told);
     tcase_add_test(tests, test_a_double_states_nothing);
+    tcase_add_test(tests, test_channels_have_a_limit);
     tcase_add_test(tests, test_merges);
     tcase_add_test(tests, test_two_visitors_of_one_user_in_one_batch);
     tcase_add_test(tests, test_an_object_is_no_trait);
