@@ -78,7 +78,7 @@ def test_analytics_node(house):
 
 
 def test_rudder_node(house):
-    when = now(house)
+    when = now(house, -10_000)
     item = {
         "userId": "rudder1", "context": {"traits": {"plan": "gold"}, "library": {"name": "@rudderstack/rudder-sdk-node", "version": "3.0.13"}},
         "traits": {"city": "Bonn"}, "type": "identify", "channel": "server", "originalTimestamp": when,
