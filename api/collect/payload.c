@@ -188,13 +188,13 @@ static bool is_server_library(struct json name)
 
 static bool is_client_side(const struct item *item, struct json context)
 {
-    if (context_get(item, context, "direct").type == JSON_T_TRUE)
-        return true;
+    bool direct = item->in->call->sender != SENDER_CLIENT && context_get(item, context, "direct").type == JSON_T_TRUE;
+
     switch (item->in->call->sender) {
     case SENDER_SERVER:
-        return false;
+        return direct;
     case SENDER_UNKNOWN:
-        return !is_server_library(json_get(context_get(item, context, "library"), "name"));
+        return direct || !is_server_library(json_get(context_get(item, context, "library"), "name"));
     case SENDER_CLIENT:
         return true;
     }
