@@ -145,8 +145,7 @@ format: ## lay the C out as check-format wants it
 bench: ## what the server does in a second, beside a bare echo and COPY; then bench-segments
 	@scripts/install run test bench
 	+@$(again) all $(BUILD)/bench/echo
-	@bench/run $(BUILD)
-	+@$(again) bench-segments
+	+@bench/run $(BUILD); missed=$$?; $(again) bench-segments && exit $$missed
 
 SECTIONS =
 bench-segments: ## what live segments cost over 20 M events (30 GB of disk, 25 minutes at most); SECTIONS="latency ticks builds reads limits"
