@@ -164,9 +164,11 @@ static void begin(struct request *rq, struct api *api, unsigned faces)
 {
     struct call *c = call_new(api, rq);
     struct route_found found;
-    const char *path;
+    const char *path = request_path(rq);
 
-    path = tracker_route(&api->config, request_method(rq), request_path(rq), &faces);
+    while (path[0] == '/' && path[1] == '/') /* clients put "https://host/" and "/v1/batch" together, and a redirect would lose the body */
+        path++;
+    path = tracker_route(&api->config, request_method(rq), path, &faces);
     routes_find(request_method(rq), path, faces, &found);
     request_set_body_limit(rq, api->config.body_max);
     c->route = found.route;

@@ -270,6 +270,19 @@ def test_no_path_redirects(house, path):
         assert answer.status in (200, 400, 401) and "location" not in answer.headers, answer
 
 
+def test_a_host_that_was_set_with_a_slash_at_its_end(house):
+    accepted(send(house, "//v1/batch", b'{"batch":[{"type":"track","userId":"slashed","event":"E"}]}', key_basic(house)))
+    assert len(stored(house, "slashed")) == 1
+    (answer,) = exchange(house.server.address, request("OPTIONS", "//v1/batch", ["Origin: " + ORIGIN]))
+    assert answer.status == 204
+
+
+def test_a_tool_whose_body_is_too_large_is_told_when_to_come_again(house):
+    head = ["Authorization: Bearer " + house.admin_key, "Content-Type: application/json"]
+    (answer,) = exchange(house.server.address, request("POST", "/v1/segments", head, b" " * ((4 << 20) + 1)))
+    assert answer.status == 413 and answer.headers["retry-after"].isdigit() and answer.headers["content-type"] == "application/problem+json"
+
+
 def test_every_path_of_the_contract_is_described(house):
     for path in COLLECT + READ:
         item = openapi.item_of(path)
