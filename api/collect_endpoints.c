@@ -1,6 +1,7 @@
 /* The paths that events come in on. The one idea: a call walks through three steps, whichever thread it is on: whose key is it, is the body one, what
  * messages are in it; and then the job is the writers', who answer after the commit. A small body makes all steps on the loop thread; a large one, or an
- * unknown key, is taken up again on a query thread. 200 is sent by api_ingest_done and nowhere else. */
+ * unknown key, is taken up again on a query thread. 200 is sent by api_ingest_done, or at once where there is
+ * nothing to store. */
 #include <string.h>
 
 #include "api/auth.h"
