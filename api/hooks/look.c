@@ -155,7 +155,9 @@ static bool element_fits(struct look *look, struct json element, struct segment_
         return false;
     memcpy(text, equals + 1, len);
     text[len] = '\0';
-    return value.type == JSON_T_STRING ? json_is(value, text) : value.len == len && memcmp(value.at, text, len) == 0;
+    if (value.type == JSON_T_STRING)
+        return json_is(value, text);
+    return value.type != JSON_T_NONE && value.len == len && memcmp(value.at, text, len) == 0;
 }
 
 static bool walk(struct visit *visit, struct json at, const char *path, const char *end);
@@ -341,6 +343,7 @@ bool look_path_ok(struct json path, const char *pointer, struct err *err)
 {
     const char *at = path.at + 1, *end = path.at + path.len - 1;
     struct segment_text segment;
+    size_t n = 0;
 
     if (path.type != JSON_T_STRING || path.len <= 2)
         return err_set(err, "bad_path", pointer, "a path is a string of names parted by dots");
@@ -358,6 +361,8 @@ bool look_path_ok(struct json path, const char *pointer, struct err *err)
             return err_set(err, "bad_path", pointer, "a segment of the path is empty or longer than %d bytes", LOOK_SEGMENT_MAX);
         if (*segment.at == '[' && (segment.at[segment.len - 1] != ']' || !memchr(segment.at, '=', segment.len)))
             return err_set(err, "bad_path", pointer, "a segment in brackets is [member=text]");
+        if (++n > LOOK_SEGMENTS_MAX)
+            return err_set(err, "bad_path", pointer, "a path has at most %d segments", LOOK_SEGMENTS_MAX);
     }
     return true;
 }

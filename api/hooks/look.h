@@ -8,6 +8,7 @@
 #include "server/base/buf.h"
 
 enum {
+    LOOK_SEGMENTS_MAX = 32,      /* of a path, which is walked recursively */
     LOOK_SEGMENT_MAX = 200,      /* bytes of one */
     LOOK_DECODED_MAX = 16 << 20, /* bytes of JSON in strings, of one request */
     LOOK_WORK_MAX = 1 << 30      /* bytes walked: an entry and a body that are dear together are refused */

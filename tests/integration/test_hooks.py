@@ -2,6 +2,7 @@
 ones become nothing. And a provider that only the API knows."""
 import json
 import pathlib
+import re
 import tempfile
 import time
 
@@ -328,6 +329,15 @@ def test_a_provider_of_ones_own(house, anyone):
     assert {("user", "12"), ("email", "erp@example.com")} <= shipped["who"]
     changed = {**ERP, "map": {"shipped": {"event": "Sent"}}}
     assert house.api.request("PATCH", "/v1/sources/erp", {"hook": changed}).json["secrets"] == 1
+
+
+def test_the_docs_examples(house):
+    text = (pathlib.Path(ROOT) / "docs" / "sources.md").read_text()
+    bodies = [json.loads(body) for body in re.findall(r"-d '(\{.*?\})'\n", text[text.index("\n## Providers"):], re.S)]
+    assert [body["name"] for body in bodies] == ["mail", "erp"]
+    for body in bodies:
+        answer = house.api.post("/v1/sources", {**body, "name": "docs " + body["name"]})
+        assert answer.status == 201, answer
 
 
 # --- Bad bodies

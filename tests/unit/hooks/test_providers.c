@@ -42,6 +42,8 @@ START_TEST(test_what_is_wrong_is_told)
         {"{" VERIFY ",'person':{},'map':{},'id':'{a'}", "/hook/id", "bad_template"},
         {"{" VERIFY ",'person':{},'map':{},'id':'{}'}", "/hook/id", "bad_path"},
         {"{" VERIFY ",'person':{},'map':{},'timestamp':{'path':'t','unit':'us'}}", "/hook/timestamp/unit", "bad_value"},
+        {"{" VERIFY ",'person':{},'map':{},'events':'*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*.*'}", "/hook/events",
+         "bad_path"},
         {"{" VERIFY ",'person':{},'map':[]}", "/hook/map", "wrong_type"},
         {"[]", "/hook", "wrong_type"},
     };
