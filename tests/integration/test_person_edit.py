@@ -1,7 +1,10 @@
 """People changed by hand: erased, merged, patched (docs/identity.md)."""
+import threading
+
 import pytest
 
-from support.client import bearer
+from support.client import Client, bearer
+from support.wait import wait_for
 
 
 def track(event, **ids):
@@ -100,6 +103,49 @@ def test_erase_somebody_with_very_many_events(house):
     assert delete(house, "many").json["events"] == 25001
     assert house.members("many") == set() and house.replayed()["many"] == set()
     assert house.one("SELECT count(*) FROM event JOIN event_name USING (name_id) WHERE name = 'Many'") == 0
+
+
+def held_up(house):
+    """The worker, until the connection given commits."""
+    blocker = house.postgres.connect()
+    blocker.autocommit = False
+    blocker.cursor().execute("SELECT FROM worker FOR UPDATE")
+    return blocker
+
+
+def ask_and_leave(house, name):
+    """A client that gives up at once."""
+    client = Client(house.server.address, bearer(house.admin_key), timeout=0.5)
+    with pytest.raises(OSError):
+        client.delete(f"/v1/profiles/{name}", check=False)
+    client.close()
+
+
+def test_an_erasure_asked_for_again(house):
+    """It is found, also by another id, and the answer waits for the same exits."""
+    house.send(identify({"email": "again@x"}, userId="again", anonymousId="again-a"))
+    house.caught_up()
+    blocker = held_up(house)
+    ask_and_leave(house, "again")
+    assert house.api.get("/v1/profiles/again").status == 404
+    (first,) = house.rows("SELECT erasure_id FROM erasure WHERE done_at IS NULL")
+    threading.Timer(1, blocker.commit).start()
+    answer = delete(house, "anon:again-a")
+    assert answer.status == 200 and answer.json["erasure_id"] == first[0]
+    assert not named(house, "again-a")
+    blocker.close()
+
+
+def test_an_erasure_that_nobody_waits_for(house):
+    house.send(track("A", userId="left-alone"))
+    house.caught_up()
+    blocker = held_up(house)
+    ask_and_leave(house, "left-alone")
+    (id,) = house.rows("UPDATE erasure SET at = at - interval '1 hour' WHERE done_at IS NULL RETURNING erasure_id")[0]
+    blocker.commit()
+    blocker.close()
+    wait_for(lambda: house.one("SELECT done_at IS NOT NULL FROM erasure WHERE erasure_id = %s", id), 30, "the chore to end the erasure")
+    assert not named(house, "left-alone")
 
 
 def test_erase_is_refused(house):
