@@ -16,8 +16,11 @@ DB_STATEMENT(feed_all, "liT", FEED_COLUMNS "WHERE seq > $1 " FEED_REACHABLE "ORD
     "SELECT segment_id FROM segment WHERE key = " key " UNION SELECT segment_id FROM segment WHERE deleted_at IS NOT NULL"                 \
     "   AND regexp_replace(key, '^~[0-9]+[:~]', '') = " key                                                                                \
     " UNION SELECT c.segment_id FROM change c WHERE c.op = 'clear' AND c.segment_key = " key
+/* Each is asked for as a range, so that only the index on segment and seq has the order, not the one on seq. */
 DB_STATEMENT(feed_segment, "liTt",
-             FEED_COLUMNS "WHERE seq > $1 AND segment_id = ANY (ARRAY(" FEED_SEGMENTS("$4") ")) " FEED_REACHABLE "ORDER BY seq LIMIT $2");
+             "SELECT f.* FROM (" FEED_SEGMENTS("$4") ") s CROSS JOIN LATERAL (" FEED_COLUMNS
+                                                     "WHERE segment_id BETWEEN s.segment_id AND s.segment_id AND seq > $1 " FEED_REACHABLE
+                                                     "ORDER BY segment_id, seq LIMIT $2) f ORDER BY f.seq LIMIT $2");
 DB_STATEMENT(feed_knows, "t", "SELECT 1 WHERE EXISTS (" FEED_SEGMENTS("$1") ")");
 DB_STATEMENT(feed_expired, "l",
              "SELECT CASE WHEN $1 <= 0 THEN min_at < clock_timestamp() - interval '29 days' AND min_seq > 1"
