@@ -1,6 +1,6 @@
-/* A small cache. The one idea: SNS names its certificates by their content, so a URL that has verified once stays good until the certificate runs out, which
- * hook_sns_verify sees each time. What did not verify is not kept, so nobody fills it with rubbish.
- * It fetches nothing. */
+/* A small cache. The one idea: SNS names its certificates by their content, so a URL that has verified once stays good until the
+ * certificate runs out, which hook_sns_verify sees each time. What did not verify is not kept, so nobody fills it with rubbish. It
+ * fetches nothing. */
 #include "api/hook_certificates.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* The certificates that Amazon SNS signs with, kept by URL: each is fetched once, not for each notification. Any thread; a lock is held for the look-up, never
- * while fetching. */
+/* The certificates that Amazon SNS signs with, kept by URL: each is fetched once, not for each notification. Any thread; a lock is held
+ * for the look-up, never while fetching. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
-/* Webhooks of other tools. The one idea: read how the source's webhooks are verified and mapped, hold the bytes against that, and what comes out is a batch like any
- * other, which takes the common way from there: caps, rejects, dedup, people, and 200 after the commit. The settings are read from the database for each call, so
- * a secret that was changed holds at once; without a database it is 503, and the provider sends again. All of it runs on query threads; where a certificate
- * is to be fetched, on a long one. */
+/* Webhooks of other tools. The one idea: read how the source's webhooks are verified and mapped, hold the bytes against that, and what
+ * comes out is a batch like any other, which takes the common way from there: caps, rejects, dedup, people, and 200 after the commit.
+ * The settings are read from the database for each call, so a secret that was changed holds at once; without a database it is 503, and
+ * the provider sends again. All of it runs on query threads; where a certificate is to be fetched, on a long one. */
 #include <string.h>
 
 #include "api/call.h"

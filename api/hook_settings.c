@@ -1,6 +1,6 @@
-/* A source's webhooks as they are written. The one idea: provider, entry and secrets hang together (a secret is checked by its entry), so a patch of one is read over
- * what is stored of the others, and they are stored together or not at all. Another provider needs another secret. A secret goes in and never
- * comes out. */
+/* A source's webhooks as they are written. The one idea: provider, entry and secrets hang together (a secret is checked by its entry),
+ * so a patch of one is read over what is stored of the others, and they are stored together or not at all. Another provider needs
+ * another secret. A secret goes in and never comes out. */
 #include "api/hook_settings.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* libcurl, and the only place that knows it. The one idea: what is fetched is small and named by a URL that the caller has held against a list of hosts, so everything
- * that would leave that URL is off: no other scheme, no redirect, no credentials, no cookies. It keeps nothing between calls and
- * does not decide what may be fetched. */
+/* libcurl, and the only place that knows it. The one idea: what is fetched is small and named by a URL that the caller has held against
+ * a list of hosts, so everything that would leave that URL is off: no other scheme, no redirect, no credentials, no cookies. It keeps
+ * nothing between calls and does not decide what may be fetched. */
 #include "server/fetch.h"
 
 #include <curl/curl.h>

@@ -1,6 +1,6 @@
-/* Decimals. The one idea: an amount is a whole number and where its point stands, so nothing is ever rounded and a shop's 19.90 stays 19.90.
- * What does not fit into 18 digits is no amount. It knows no provider: where one departs from ISO 4217,
- * its entry says so. */
+/* Decimals. The one idea: an amount is a whole number and where its point stands, so nothing is ever rounded and a shop's 19.90 stays
+ * 19.90. What does not fit into 18 digits is no amount. It knows no provider: where one departs from ISO 4217, its entry says so.
+ * Overflow is seen by the compiler's checked arithmetic, never guessed. */
 #include "api/hooks/amount.h"
 
 #include <string.h>

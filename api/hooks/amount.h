@@ -22,5 +22,6 @@ bool amount_read(const char *text, size_t len, struct amount *ret_amount) MUST_C
 bool amount_add(struct amount *a, struct amount b, bool minus) MUST_CHECK;
 /* Appends it with all its decimals: 19.90. */
 void amount_print(struct amount amount, struct buf *buf);
-/* How many decimals the minor unit of a currency has, by ISO 4217: 0 for JPY, 3 for KWD, 2 for most and for what is no currency. Any case. */
+/* How many decimals the minor unit of a currency has, by ISO 4217: 0 for JPY, 3 for KWD, 2 for most and for what is no currency. Any
+ * case. */
 unsigned amount_decimals(const char *currency, size_t len);

@@ -1,6 +1,6 @@
-/* Is an entry one? The one idea: a table of members for each kind of object, each with the function that checks its value, so an unknown member, a wrong type or a path
- * that cannot be read is told with its pointer when the entry is written, and verify.c and map.c need not look again. It says nothing about the secret
- * (hook_secret_ok) and cannot know whether the provider's events look like that. */
+/* Is an entry one? The one idea: a table of members for each kind of object, each with the function that checks its value, so an unknown
+ * member, a wrong type or a path that cannot be read is told with its pointer when the entry is written, and verify.c and map.c need not
+ * look again. It says nothing about the secret (hook_secret_ok) and cannot know whether the provider's events look like that. */
 #include <stdio.h>
 #include <string.h>
 

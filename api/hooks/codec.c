@@ -1,6 +1,6 @@
-/* base64 and hex, strictly: one text for one value, so nothing that is not a signature passes for one. Lengths are public, contents are compared elsewhere, in
- * constant time.
- * It knows no keys and no schemes. */
+/* base64 and hex, strictly: one text for one value, so nothing that is not a signature passes for one. Lengths are public, contents are
+ * compared elsewhere, in constant time. It knows no keys
+ * and no schemes. */
 #include "api/hooks/codec.h"
 
 static int base64_digit(char c)

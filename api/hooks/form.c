@@ -1,6 +1,6 @@
-/* Forms. The one idea: decoded once into fields that lie in one buffer; written as a JSON object they are a body like any other. Nested names
- * ("data[merges][FNAME]") 
- * are kept as names. */
+/* Forms. The one idea: decoded once into fields that lie in one buffer; written as a JSON object they are a body like any other. Nested
+ * names ("data[merges][FNAME]") are kept as names.
+ * Bounded: 1,000 fields, and the buffer's maximum. */
 #include "api/hooks/form.h"
 
 #include <stdint.h>

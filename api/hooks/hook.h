@@ -1,7 +1,8 @@
 /* Webhooks of other tools, verified and turned into messages. Pure: bytes in, JSON text out; no connection, no clock, no network.
  *
- * What is special about a provider is data: an entry of providers.json, or the `hook` of a custom source. docs/sources.md ("A provider of your own")
- * has its members. An entry is read where it stands (no compiled form); hook_check holds it true, once, when it is written.
+ * What is special about a provider is data: an entry of providers.json, or the `hook` of a custom source. docs/sources.md ("A provider
+ * of your own") has its members. An entry is read where it stands (no compiled form); hook_check holds it true, once, when it is
+ * written.
  *
  *     hook_verify, then hook_map; of Amazon SNS: hook_sns_read, hook_sns_verify, then hook_map. Any thread. */
 #pragma once
@@ -44,21 +45,23 @@ enum hook_verdict {
     HOOK_UNVERIFIABLE /* nothing to hold it against: no secret, or none that can be one */
 };
 
-/* Checks entry as a whole: unknown members, wrong types, paths and templates that cannot be read. pointer is where it stands in the body that err is about
- * ("/hook"). */
+/* Checks entry as a whole: unknown members, wrong types, paths and templates that cannot be read. pointer is where it stands in the body
+ * that err is about ("/hook"). */
 bool hook_check(struct json entry, const char *pointer, struct err *err) MUST_CHECK;
 /* Can this be a secret of a source with this entry (a key that decodes, a topic's ARN)? False: err "bad_value" at the pointer. */
 bool hook_secret_ok(struct json entry, const char *secret, const char *pointer, struct err *err) MUST_CHECK;
 
-/* Is the request the provider's? In constant time, over the raw bytes, before anything in them is used; a body is parsed before only where the signature itself
- * stands in it (`body:`). *ret_why is static, for the answer. Not for the scheme sns (hook_is_sns). */
+/* Is the request the provider's? In constant time, over the raw bytes, before anything in them is used; a body is parsed before only
+ * where the signature itself stands in it (`body:`). *ret_why is static, for the answer. Not for the scheme sns (hook_is_sns). */
 enum hook_verdict hook_verify(struct json entry, const struct hook_request *request, const char **ret_why) MUST_CHECK;
 bool hook_is_sns(struct json entry);
 
-/* Is this one of the entry's `ping`s: what a provider posts unsigned when a webhook is made, before there can be a secret? It is answered, and means nothing. */
+/* Is this one of the entry's `ping`s: what a provider posts unsigned when a webhook is made, before there can be a secret? It is
+ * answered, and means nothing. */
 bool hook_is_ping(struct json entry, const struct hook_request *request);
 
-/* What a GET asks of the entry's `challenge`: true and the answer (malloc'd, the caller's) with its static content type, or false: nothing, or a wrong token. */
+/* What a GET asks of the entry's `challenge`: true and the answer (malloc'd, the caller's) with its static content type, or false:
+ * nothing, or a wrong token. */
 struct hook_probe {
     char *text; /* NULL: nothing was asked */
     const char *type;
@@ -89,8 +92,8 @@ struct hook_sns {
     int64_t sent_us;
 };
 void hook_sns_release(struct hook_sns *sns);
-/* Reads the envelope, which is not trusted yet: HOOK_GENUINE: go on; HOOK_FORGED: a URL that is not Amazon's, a topic that is not one of the secrets, a member
- * missing; HOOK_UNVERIFIABLE: the source has no topic. */
+/* Reads the envelope, which is not trusted yet: HOOK_GENUINE: go on; HOOK_FORGED: a URL that is not Amazon's, a topic that is not one of
+ * the secrets, a member missing; HOOK_UNVERIFIABLE: the source has no topic. */
 enum hook_verdict hook_sns_read(const struct hook_request *request, struct hook_sns *ret_sns, const char **ret_why) MUST_CHECK;
 /* certificate: what sns->certificate names. */
 struct hook_certificate {

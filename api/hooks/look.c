@@ -1,6 +1,6 @@
-/* Paths. The one idea: a path is read where it stands, segment by segment, and each value it leads to is a span of the body; only JSON inside a string is
- * decoded into memory of its own. Every object walked and every byte decoded is counted against the request's limits, so no entry and no body, however
- * they are chosen, cost more than that. Invariant: a value lives as long as the body and the scratch. */
+/* Paths. The one idea: a path is read where it stands, segment by segment, and each value it leads to is a span of the body; only JSON
+ * inside a string is decoded into memory of its own. Every object walked and every byte decoded is counted against the request's limits,
+ * so no entry and no body, however they are chosen, cost more than that. Invariant: a value lives as long as the body and the scratch. */
 #include "api/hooks/look.h"
 
 #include <stdlib.h>

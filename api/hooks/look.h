@@ -1,7 +1,8 @@
 /* Where an entry's paths lead: shared by verify.c, map.c and value.c, for these only.
  *
  * path:   [scope:]segment(.segment)*       scope: root (the body), event, item (of `each`), header, query
- * segment: name, index of an array, * (every element; of an object, itself), [member=text] (every element like that); `|json` after it reads a string as JSON. */
+ * segment: name, index of an array, * (every element; of an object, itself), [member=text] (every element like that); `|json` after it
+ * reads a string as JSON. */
 #pragma once
 
 #include "api/hooks/hook.h"

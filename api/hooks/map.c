@@ -1,6 +1,7 @@
-/* From a verified body to a batch. The one idea: the entry is read beside the body, event by event: its type chooses a rule, the rule and the entry say what goes
- * where, and what comes out is an ordinary Segment batch, which api/collect then checks like any other. Invariants: what is made of one body is bounded in
- * events, bytes and work; the same event gives the same messageId and timestamp each time, so a retry or a replay stores nothing. */
+/* From a verified body to a batch. The one idea: the entry is read beside the body, event by event: its type chooses a rule, the rule
+ * and the entry say what goes where, and what comes out is an ordinary Segment batch, which api/collect then checks like any other.
+ * Invariants: what is made of one body is bounded in events, bytes and work; the same event gives the same messageId and timestamp each
+ * time, so a retry or a replay stores nothing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,8 +137,8 @@ static struct who find_who(struct mapping *m)
     return who;
 }
 
-/* ids, messageId and timestamp; the object stays open. The anonymous id (an order's, a lead's) is given by an identify, which ties it, and where there is
- * no other: so a refund that names only its order finds the person. */
+/* ids, messageId and timestamp; the object stays open. The anonymous id (an order's, a lead's) is given by an identify, which ties it,
+ * and where there is no other: so a refund that names only its order finds the person. */
 static void begin_message(struct mapping *m, bool identify, const struct who *who)
 {
     AUTO_BUF struct buf anonymous = BUF_INIT(ID_TEXT_MAX);

@@ -1,6 +1,6 @@
-/* What a provider asks before there is anything to verify. The one idea: an entry says which unsigned posts are only tests and which parameter of a GET is to be
- * echoed or signed, so that a webhook can be made at all; nothing is stored for either. What is echoed is held to the characters of a
- * code, for it comes from whoever asks. */
+/* What a provider asks before there is anything to verify. The one idea: an entry says which unsigned posts are only tests and which
+ * parameter of a GET is to be echoed or signed, so that a webhook can be made at all; nothing is stored for either. What is echoed is
+ * held to the characters of a code, for it comes from whoever asks. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* What a source's webhooks are verified with. The one idea: a secret is text as the provider shows it, and what it means (bytes of an HMAC, a public key, a topic, a
- * token) is its entry's to say; it is checked by that when it is written. Comparing takes the same time whatever is compared: texts by their SHA-256, so not even a
- * length shows. It keeps no secret. */
+/* What a source's webhooks are verified with. The one idea: a secret is text as the provider shows it, and what it means (bytes of an
+ * HMAC, a public key, a topic, a token) is its entry's to say; it is checked by that when it is written. Comparing takes the same time
+ * whatever is compared: texts by their SHA-256, so not even a length shows. It keeps no secret. */
 #include "api/hooks/secret.h"
 
 #include <openssl/core_names.h>

@@ -1,6 +1,6 @@
-/* Amazon SNS. The one idea: the envelope names the certificate that it is to be held against, so before anything is fetched that URL must be Amazon's to the letter,
- * and the topic must be one the source was told of: a signature by Amazon alone proves only that somebody has an account there. Confirmation URLs are held
- * to the same rule. It fetches nothing itself. */
+/* Amazon SNS. The one idea: the envelope names the certificate that it is to be held against, so before anything is fetched that URL
+ * must be Amazon's to the letter, and the topic must be one the source was told of: a signature by Amazon alone proves only that
+ * somebody has an account there. Confirmation URLs are held to the same rule. It fetches nothing itself. */
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>

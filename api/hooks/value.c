@@ -1,6 +1,6 @@
-/* From specs to JSON. The one idea: a value is copied as it stands in the body, byte for byte, unless its spec asks for a conversion; a conversion that
- * cannot be made leaves a text as it is and an amount out, for half an amount is worse than none. Money is never a double. It does not know what
- * the members mean. */
+/* From specs to JSON. The one idea: a value is copied as it stands in the body, byte for byte, unless its spec asks for a conversion; a
+ * conversion that cannot be made leaves a text as it is and an amount out, for half an amount is worse than none. Money is never a
+ * double. It does not know what the members mean. */
 #include "api/hooks/value.h"
 
 #include <string.h>

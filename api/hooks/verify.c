@@ -1,6 +1,7 @@
-/* Is a request its provider's? The one idea: every provider says the same few things (where the signature stands, how it is encoded, what exactly was signed,
- * with what key, when), so the scheme is code and the rest is the entry's `verify`. Invariants: what is signed is put together from the raw bytes; digests are
- * compared in constant time; each of several secrets is tried. A time is looked at only once the signature is good. SNS is sns.c's. */
+/* Is a request its provider's? The one idea: every provider says the same few things (where the signature stands, how it is encoded,
+ * what exactly was signed, with what key, when), so the scheme is code and the rest is the entry's `verify`. Invariants: what is signed
+ * is put together from the raw bytes; digests are compared in constant time; each of several secrets is tried. A time is looked at only
+ * once the signature is good. SNS is sns.c's. */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>

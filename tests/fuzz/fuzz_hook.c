@@ -1,5 +1,5 @@
-/* Any bytes as a webhook of each provider, or as an entry of one's own and a webhook of it: verifying and mapping end, and what is made is a batch that
- * collect takes, within its limits. The first byte chooses the provider; '~': an entry, a NUL, a body. */
+/* Any bytes as a webhook of each provider, or as an entry of one's own and a webhook of it: verifying and mapping end, and what is made
+ * is a batch that collect takes, within its limits. The first byte chooses the provider; '~': an entry, a NUL, a body. */
 #include <stdint.h>
 #include <string.h>
 

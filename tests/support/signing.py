@@ -38,7 +38,8 @@ class Keys:
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", at("ec.pem"))
         self.ec_public = base64.b64encode(openssl("pkey", "-in", at("ec.pem"), "-pubout", "-outform", "DER")).decode()
         for name, subject in (("ca", "/CN=test authority"), ("sns", "/CN=sns.amazonaws.com")):
-            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", subject, "-keyout", at(name + ".key"), "-out", at(name + ".pem"))
+            openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", subject,
+                    "-keyout", at(name + ".key"), "-out", at(name + ".pem"))
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=" + SNS_HOST, "-keyout", at("tls.key"), "-out", at("tls.csr"))
         with open(at("tls.ext"), "w") as extensions:
             extensions.write(f"subjectAltName=DNS:{SNS_HOST}\n")
@@ -100,7 +101,8 @@ class Amazon:
 
 
 class Signer:
-    """request(provider, fixture) → (target, headers, body) as the provider would send it. bad: with a signature that does not fit; age: signed so long ago."""
+    """request(provider, fixture) → (target, headers, body) as the provider would send it. bad: with a signature that does not
+    fit; age: signed so long ago."""
 
     def __init__(self, keys, url):
         self.keys = keys
@@ -126,7 +128,8 @@ class Signer:
         return "", headers, body
 
     def mailgun(self, body, headers, now, flaw):
-        signature = {"timestamp": str(now), "token": "t" * 50, "signature": mac("mailgun-secret", b"%d%s" % (now, b"t" * 50) + flaw).hexdigest()}
+        signature = mac("mailgun-secret", b"%d%s" % (now, b"t" * 50) + flaw).hexdigest()
+        signature = {"timestamp": str(now), "token": "t" * 50, "signature": signature}
         return "", headers, body.replace(b'"@SIGNATURE@"', json.dumps(signature).encode())
 
     def postmark(self, body, headers, now, flaw):
@@ -179,7 +182,8 @@ class Signer:
         return "", headers, body
 
     def linkedin(self, body, headers, now, flaw):
-        headers["X-LI-Signature"] = ("hmacsha256=" if len(body) % 2 else "") + mac("linkedin-secret", b"hmacsha256=" + body + flaw).hexdigest()
+        signature = mac("linkedin-secret", b"hmacsha256=" + body + flaw).hexdigest()
+        headers["X-LI-Signature"] = ("hmacsha256=" if len(body) % 2 else "") + signature
         return "", headers, body
 
     def google_leads(self, body, headers, now, flaw):
