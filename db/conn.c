@@ -534,7 +534,8 @@ enum db_status db_measure_clock(struct db *db)
  * for, which is only slower. */
 static bool says_refused(const char *message)
 {
-    static const char *const words[] = {"authentication failed", "no pg_hba.conf entry", "role \"", "database \""};
+    static const char *const words[] = {"authentication failed",   "no pg_hba.conf entry",           "does not exist",
+                                        "not permitted to log in", "permission denied for database", "not currently accepting connections"};
     const char *fatal = strstr(message, "FATAL: ");
 
     for (size_t i = 0; fatal && i < ARRAY_LEN(words); i++)
