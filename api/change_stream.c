@@ -58,12 +58,14 @@ static bool write_rows(struct change_stream *feed, const struct db_rows *rows)
         struct feed_row row = db_feed_row(rows, i);
         struct json_out out = JSON_OUT(&text);
 
+        feed->after = row.seq;
+        if (!row.op)
+            continue;
         buf_add_text(&text, "id: ");
         buf_add_int(&text, row.seq);
         buf_add_text(&text, "\ndata: ");
         change_put(&out, &row);
         buf_add_text(&text, "\n\n");
-        feed->after = row.seq;
     }
     ASSERT(buf_ok(&text));
     return text.len == 0 || write_text(feed, &text);
@@ -93,6 +95,11 @@ static bool write_new(struct change_stream *feed, struct db *db, int64_t *ret_ne
             return status == DB_RETRY;
         if (!write_rows(feed, &rows))
             return false;
+        if (db_rows_count(&rows) &&
+            !db_feed_row(&rows, db_rows_count(&rows) - 1).op) { /* there is more: let others have the thread first */
+            *ret_next_us = now_us;
+            return true;
+        }
     } while (db_rows_count(&rows) == PIECE_ROWS);
     if (feed->after < last) /* changes of other segments: they must not let the place expire */
         feed->after = last;

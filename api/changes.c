@@ -72,6 +72,7 @@ static enum handled answer_feed(struct call *c, const struct ask *ask, const str
     struct json_out out = JSON_OUT(&text);
     size_t n = db_rows_count(rows);
     int64_t last = ask->query.after > 0 ? ask->query.after : 0;
+    bool more = n == (size_t)ask->query.limit;
     char *url AUTO_FREE = NULL;
     char place[24];
 
@@ -81,14 +82,16 @@ static enum handled answer_feed(struct call *c, const struct ask *ask, const str
     for (size_t i = 0; i < n; i++) {
         struct feed_row row = db_feed_row(rows, i);
 
-        change_put(&out, &row);
+        if (row.op)
+            change_put(&out, &row);
+        more |= !row.op;
         last = row.seq;
     }
-    if (n < (size_t)ask->query.limit && last < ask->seen) /* what was left out is not looked at again, nor does the place expire */
+    if (!more && last < ask->seen) /* what was left out is not looked at again, nor does the place expire */
         last = ask->seen;
     json_close(&out, ']');
     (void)snprintf(place, sizeof place, "%" PRId64, last);
-    if (n == (size_t)ask->query.limit)
+    if (more)
         url = page_url(c, "after", place);
     json_add_text(&out, "next", url);
     json_add_text(&out, "next_cursor", place);

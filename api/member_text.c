@@ -98,6 +98,8 @@ static bool write_rows(const struct member_export *export, const struct db_rows 
         struct member_row row = db_member_row(rows, i);
         struct json_out out = JSON_OUT(text);
 
+        if (db_member_is_place(rows, i))
+            continue;
         if (export->form == MEMBER_CSV) {
             put_csv_row(text, export, &row);
         } else {

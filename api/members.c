@@ -86,20 +86,21 @@ static enum handled answer_page(struct call *c, const struct page *page, const s
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
     struct json_out out = JSON_OUT(&text);
-    size_t n = db_rows_count(rows), shown = n > (size_t)page->limit ? (size_t)page->limit : n;
+    size_t n = db_rows_count(rows), limit = (size_t)page->limit;
     char place[ID_TEXT];
 
     json_open(&out, '{');
     json_key(&out, "data");
     json_open(&out, '[');
-    for (size_t i = 0; i < shown; i++) {
+    for (size_t i = 0; i < n && i < limit; i++) {
         struct member_row row = db_member_row(rows, i);
 
-        member_put(&out, &row);
+        if (!db_member_is_place(rows, i))
+            member_put(&out, &row);
         id_print(&row.profile_id, place);
     }
     json_close(&out, ']');
-    page_next(c, &out, n > shown ? place : NULL);
+    page_next(c, &out, n > limit || (n && db_member_is_place(rows, n - 1)) ? place : NULL);
     segment_put_freshness(&out, segment);
     json_add_int(&out, "size", segment->size);
     json_close(&out, '}');

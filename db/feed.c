@@ -5,22 +5,33 @@
 
 #include "db/consent.h"
 
-#define FEED_COLUMNS "SELECT seq, segment_key, user_id, anonymous_id, email, op, at, cause FROM change "
-/* An exit is told of everybody: who had learnt of the enter must learn of it, too. */
-#define FEED_REACHABLE                                                                                                                     \
-    "AND (cardinality($3) = 0 OR op <> 'enter' OR EXISTS (SELECT FROM profile p WHERE p.profile_id = change.profile_id"                    \
-    " AND " CONSENT_REACHABLE("p.profile_id", "p.traits", "$3") " OFFSET 0)) "
-DB_STATEMENT(feed_all, "liT", FEED_COLUMNS "WHERE seq > $1 " FEED_REACHABLE "ORDER BY seq LIMIT $2");
+#define FEED_COLUMNS "SELECT seq, segment_key, user_id, anonymous_id, email, op, at, cause FROM "
+DB_STATEMENT(feed_all, "li", FEED_COLUMNS "change WHERE seq > $1 ORDER BY seq LIMIT $2");
 /* The segments that have or had a key. A deleted one goes by another until the worker has written its clear. */
 #define FEED_SEGMENTS(key)                                                                                                                 \
     "SELECT segment_id FROM segment WHERE key = " key " UNION SELECT segment_id FROM segment WHERE deleted_at IS NOT NULL"                 \
     "   AND regexp_replace(key, '^~[0-9]+[:~]', '') = " key                                                                                \
     " UNION SELECT c.segment_id FROM change c WHERE c.op = 'clear' AND c.segment_key = " key
 /* Each is asked for as a range, so that only the index on segment and seq has the order, not the one on seq. */
-DB_STATEMENT(feed_segment, "liTt",
-             "SELECT f.* FROM (" FEED_SEGMENTS("$4") ") s CROSS JOIN LATERAL (" FEED_COLUMNS
-                                                     "WHERE segment_id BETWEEN s.segment_id AND s.segment_id AND seq > $1 " FEED_REACHABLE
-                                                     "ORDER BY segment_id, seq LIMIT $2) f ORDER BY f.seq LIMIT $2");
+#define FEED_OF(key, columns, limit)                                                                                                       \
+    "SELECT f.* FROM (" FEED_SEGMENTS(key) ") s CROSS JOIN LATERAL (" columns                                                              \
+                                           "change WHERE segment_id BETWEEN s.segment_id AND s.segment_id"                                 \
+                                           " AND seq > $1 ORDER BY segment_id, seq LIMIT " limit ") f ORDER BY f.seq LIMIT " limit
+DB_STATEMENT(feed_segment, "lit", FEED_OF("$3", FEED_COLUMNS, "$2"));
+/* An exit is told of everybody: who had learnt of the enter must learn of it, too. Looks at so many changes at most: behind them comes a row without
+ * op that says how far it got. */
+#define SCAN_MAX    "20000"
+#define P_REACHABLE CONSENT_REACHABLE("p.profile_id", "p.traits", "$3")
+#define FEED_REACHABLE(rows)                                                                                                               \
+    "SELECT CASE WHEN nth > " SCAN_MAX " THEN before ELSE seq END, segment_key, user_id, anonymous_id, email,"                             \
+    " CASE WHEN nth <= " SCAN_MAX " THEN op END, at, cause FROM (SELECT *, row_number() OVER w AS nth, lag(seq) OVER w AS before"          \
+    "   FROM (" rows ") r WINDOW w AS (ORDER BY seq) ORDER BY seq LIMIT " SCAN_MAX " + 1) c"                                               \
+    " WHERE nth > " SCAN_MAX " OR op <> 'enter' OR EXISTS (SELECT FROM profile p WHERE p.profile_id = c.profile_id AND " P_REACHABLE       \
+    " OFFSET 0) ORDER BY c.seq LIMIT $2"
+#define ALL          "SELECT * FROM "
+#define SEGMENT_ROWS FEED_OF("$4", ALL, SCAN_MAX " + 1")
+DB_STATEMENT(feed_all_reachable, "liT", FEED_REACHABLE("SELECT * FROM change WHERE seq > $1"));
+DB_STATEMENT(feed_segment_reachable, "liTt", FEED_REACHABLE(SEGMENT_ROWS));
 DB_STATEMENT(feed_knows, "t", "SELECT 1 WHERE EXISTS (" FEED_SEGMENTS("$1") ")");
 DB_STATEMENT(feed_expired, "l",
              "SELECT CASE WHEN $1 <= 0 THEN min_at < clock_timestamp() - interval '29 days' AND min_seq > 1"
@@ -31,14 +42,16 @@ DB_STATEMENT(feed_last, "", "SELECT coalesce((SELECT seq FROM change ORDER BY se
 
 static void send_rows(struct db *db, const struct feed_query *query)
 {
+    static const struct db_statement *const statements[2][2] = {{&feed_all, &feed_segment}, {&feed_all_reachable, &feed_segment_reachable}};
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
     db_arg_long(&args, query->after);
     db_arg_int(&args, query->limit);
-    db_arg_texts(&args, query->reachable, query->n_reachable);
+    if (query->n_reachable)
+        db_arg_texts(&args, query->reachable, query->n_reachable);
     if (query->segment)
         db_arg_text(&args, query->segment);
-    db_send(db, query->segment ? &feed_segment : &feed_all, &args);
+    db_send(db, statements[query->n_reachable > 0][query->segment != NULL], &args);
 }
 
 /* The rows first, then whether the place has expired: in this order a row deleted in between is noticed. */

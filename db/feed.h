@@ -17,7 +17,8 @@ struct feed_row {
     int64_t seq;
     const char *segment;
     struct who who;
-    const char *op;
+    const char *
+        op; /* NULL: no change, but the seq to go on after; the last row may be one, with `reachable`: only so many changes are looked at in one go */
     int64_t at_us;
     const char *cause;
 };

@@ -9,15 +9,25 @@
 #include "db/segment.h"
 
 /* OFFSET 0: a profile is looked up for each member, in order, until the page is full. A join of all members would be made for each page. */
-DB_STATEMENT(
-    member_page, "tuiTT",
-    "SELECT m.profile_id, p.user_id, p.anonymous_id, p.email, m.entered_at,"
+#define MEMBER_COLUMNS                                                                                                                     \
+    "p.user_id, p.anonymous_id, p.email, m.entered_at,"                                                                                    \
     " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, p.traits -> k) FROM unnest($4) k) END"
-    " FROM membership m JOIN LATERAL (SELECT * FROM profile WHERE profile_id = m.profile_id OFFSET 0) p"
-    "   ON " CONSENT_REACHABLE(
-        "p.profile_id", "p.traits",
-        "$5") " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
-              " ORDER BY m.profile_id LIMIT $3");
+#define MEMBER_OF                                                                                                                          \
+    " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
+DB_STATEMENT(member_page, "tuiT",
+             "SELECT m.profile_id, " MEMBER_COLUMNS " FROM membership m"
+             " JOIN LATERAL (SELECT * FROM profile p WHERE p.profile_id = m.profile_id OFFSET 0) p ON true" MEMBER_OF
+             " ORDER BY m.profile_id LIMIT $3");
+/* Looks at so many members at most: behind them comes a row of nobody that says how far it got. */
+#define SCAN_MAX    "20000"
+#define P_REACHABLE CONSENT_REACHABLE("p.profile_id", "p.traits", "$5")
+DB_STATEMENT(
+    member_reachable, "tuiTT",
+    "SELECT CASE WHEN nth > " SCAN_MAX " THEN before ELSE m.profile_id END, " MEMBER_COLUMNS
+    " FROM (SELECT profile_id, entered_at, row_number() OVER w AS nth, lag(profile_id) OVER w AS before FROM membership m" MEMBER_OF
+    "   WINDOW w AS (ORDER BY profile_id) ORDER BY profile_id LIMIT " SCAN_MAX " + 1) m"
+    " LEFT JOIN LATERAL (SELECT * FROM profile WHERE profile_id = m.profile_id AND nth <= " SCAN_MAX " OFFSET 0) p ON " P_REACHABLE
+    " WHERE p.profile_id IS NOT NULL OR nth > " SCAN_MAX " ORDER BY m.profile_id LIMIT $3");
 /* The first change of a person after the instant says what they were at it (an odd number in `first`: they left later, so they were in); who has none
  * since is what they are. A full join, so that it is hashed or merged whatever the planner believes of the sizes; what is shown is looked up for
  * the page's people only. */
@@ -57,9 +67,11 @@ static const struct db_statement *bind(const struct member_query *query, struct 
     db_arg_id(args, &query->after);
     db_arg_int(args, query->limit);
     db_arg_texts(args, query->traits, query->n_traits);
+    if (query->at_us == INSTANT_NONE && !query->n_reachable)
+        return &member_page;
     db_arg_texts(args, query->reachable, query->n_reachable);
     if (query->at_us == INSTANT_NONE)
-        return &member_page;
+        return &member_reachable;
     db_arg_instant(args, query->at_us);
     return &member_at;
 }
@@ -126,6 +138,11 @@ enum db_status db_member_count_at(struct db *db, const char *key, int64_t at_us,
     if (status == DB_OK)
         *ret_size = db_int(&rows, 0, 0);
     return status;
+}
+
+bool db_member_is_place(const struct db_rows *rows, size_t i)
+{
+    return db_null(rows, i, 1) && db_null(rows, i, 2) && db_null(rows, i, 3);
 }
 
 struct member_row db_member_row(const struct db_rows *rows, size_t i)

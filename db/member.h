@@ -29,6 +29,8 @@ enum db_status db_member_more(struct db *db, const struct member_query *query, s
 /* How many members there were at an instant, by the feed. */
 enum db_status db_member_count_at(struct db *db, const char *key, int64_t at_us, int64_t *ret_size) MUST_CHECK;
 struct member_row db_member_row(const struct db_rows *rows, size_t i);
+/* Is the row nobody, but the profile to go on after? The last one may be, with `reachable`: only so many people are looked at in one go. */
+bool db_member_is_place(const struct db_rows *rows, size_t i);
 
 /* The membership of one person (raw id: server/base/id.h) in one segment: a row as above, with traits NULL; DB_NONE: no such segment, person or membership. *ret_as_of
  * is the worker's, of the same snapshot. */

@@ -371,3 +371,50 @@ def test_export_of_the_reachable(house, mixed):
     assert done.returncode == 0, done.stderr
     assert {json.loads(line)["user_id"] for line in done.stdout.splitlines()} == mixed["email,third_party"]
     assert run("--reachable", "email,").returncode == 2
+
+
+def test_whoever_is_far_behind_the_unreachable_is_found(house, name):
+    """Only so many people and changes are looked at in one go; then a page may hold few, and says where to go on."""
+    house.segment(f"far-{name}", {"event": f"Far {name}"})
+    house.send({"type": "track", "userId": f"far-{name}", "event": f"Far {name}"})
+    house.members(f"far-{name}")
+    with house.db.cursor() as cursor:  # 45,000 people and enters that nobody sent, and one reachable behind all of them
+        cursor.execute("SELECT serving_version_id, segment_id FROM segment WHERE key = %s", (f"far-{name}",))
+        version, segment = cursor.fetchone()
+        ids = "SELECT overlay(md5(%s || n)::text placing '00' from 1 for 2)::uuid AS id, n FROM generate_series(1, 45000) n"
+        cursor.execute(f"INSERT INTO profile (profile_id, user_id) SELECT id, %s || n FROM ({ids}) i", (name, name))
+        cursor.execute(f"INSERT INTO membership SELECT %s, id, now() FROM ({ids}) i", (version, name))
+        cursor.execute(
+            f"INSERT INTO change (segment_id, segment_key, profile_id, user_id, op, at, cause)"
+            f" SELECT %s, %s, id, %s || n, 'enter', now(), 'event' FROM ({ids}) i", (segment, f"far-{name}", name, name),
+        )
+        last = "ffffffff-ffff-ffff-ffff-" + name
+        cursor.execute("INSERT INTO profile (profile_id, user_id, traits) VALUES (%s, %s, '{\"phone\": \"1\"}')", (last, "last-" + name))
+        cursor.execute("INSERT INTO membership VALUES (%s, %s, now())", (version, last))
+        cursor.execute(
+            "INSERT INTO change (segment_id, segment_key, profile_id, user_id, op, at, cause) VALUES (%s, %s, %s, %s, 'enter', now(), 'event')",
+            (segment, f"far-{name}", last, "last-" + name),
+        )
+    found, looks, query = [], 0, f"/v1/segments/far-{name}/members?reachable=sms&limit=2"
+    target = query
+    while target:
+        page = house.api.get(target).json
+        found += [row["user_id"] for row in page["data"]]
+        target = page["next_cursor"] and f"{query}&cursor={page['next_cursor']}"
+        looks += 1
+    assert found == ["last-" + name] and 2 <= looks <= 4
+    lines = house.api.get(query, headers={"Accept": "application/x-ndjson"}).lines
+    assert [line["user_id"] for line in lines] == found
+    for feed in (f"/v1/segments/far-{name}/changes?reachable=sms", f"/v1/changes?segment=far-{name}&reachable=sms", "/v1/changes?reachable=sms"):
+        found, after, target = [], 0, feed
+        while target:
+            page = house.api.get(target).json
+            found += [row["user_id"] for row in page["data"] if row["op"] == "enter" and row["segment"] == f"far-{name}"]
+            assert int(page["next_cursor"]) > after or not page["next"]
+            after = int(page["next_cursor"])
+            target = page["next"] and f"{feed}&after={after}"
+        assert found == ["last-" + name]
+        events = Events(house, feed)
+        while "last-" + name not in [change["user_id"] for _, change in events.read(1)]:
+            pass
+        events.socket.close()
