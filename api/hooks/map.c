@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/collect/person.h"
 #include "api/hooks/form.h"
 #include "api/hooks/look.h"
 #include "api/hooks/value.h"
@@ -121,19 +122,67 @@ static void put_string(struct mapping *m, const char *key, struct json value)
 
 struct who {
     struct json user_id; /* string or number, or JSON_NONE */
-    struct json email;   /* string, or JSON_NONE */
+    struct json email;   /* string, or JSON_NONE; also one that is no address, to be kept as a trait */
+    bool known;          /* by one of them */
 };
+
+static bool is_id(struct json value)
+{
+    char *text AUTO_FREE = value.type == JSON_T_STRING ? json_text(value) : NULL;
+
+    if (value.type == JSON_T_NUMBER)
+        return id_judge((struct span){.at = value.at, .len = value.len}) != ID_ABSENT;
+    return text && id_judge((struct span){.at = text, .len = strlen(text)}) != ID_ABSENT;
+}
+
+static bool is_email(struct json value)
+{
+    char *text AUTO_FREE = value.type == JSON_T_STRING ? json_text(value) : NULL;
+    char email[EMAIL_MAX];
+
+    return text && email_normalize((struct span){.at = text, .len = strlen(text)}, email) > 0;
+}
+
+/* Some mail tools repeat what the mail was addressed to: Ann <ann@x.org> is ann@x.org. */
+static struct json bare_address(struct look *look, struct json email)
+{
+    char *text AUTO_FREE = email.type == JSON_T_STRING ? json_text(email) : NULL;
+    char *from = text ? strrchr(text, '<') : NULL, *end = from ? strchr(from, '>') : NULL;
+
+    return end && !end[1] ? look_string(look, from + 1, (size_t)(end - from - 1)) : email;
+}
+
+static bool take_id(void *context, struct json value)
+{
+    struct json *found = context;
+
+    if (!is_id(value))
+        return true;
+    *found = value;
+    return false;
+}
+
+/* A shop has a customer "0" for a guest: a path that leads to no id is as one that leads nowhere. */
+static struct json first_id(struct look *look, struct json paths)
+{
+    struct json_iter iter = json_iter(paths);
+    struct json path, found = JSON_NONE;
+
+    look_each(look, paths, take_id, &found);
+    while (paths.type == JSON_T_ARRAY && found.type == JSON_T_NONE && json_next_element(&iter, &path))
+        look_each(look, path, take_id, &found);
+    return found;
+}
 
 static struct who find_who(struct mapping *m)
 {
     struct json person = said(m->rule.person, m->entry.person);
-    struct who who = {.user_id = look_first(&m->look, json_get(person, "user_id")),
-                      .email = look_first(&m->look, json_get(person, "email"))};
+    struct who who = {.user_id = first_id(&m->look, json_get(person, "user_id")),
+                      .email = bare_address(&m->look, look_first(&m->look, json_get(person, "email")))};
 
-    if (who.user_id.type != JSON_T_STRING && who.user_id.type != JSON_T_NUMBER)
-        who.user_id = JSON_NONE;
     if (who.email.type != JSON_T_STRING)
         who.email = JSON_NONE;
+    who.known = who.user_id.type != JSON_T_NONE || is_email(who.email);
     return who;
 }
 
@@ -149,8 +198,7 @@ static void begin_message(struct mapping *m, bool identify, const struct who *wh
     json_add_text(&m->out, "type", identify ? "identify" : "track");
     if (who->user_id.type != JSON_T_NONE)
         put_string(m, "userId", who->user_id);
-    if ((identify || (who->user_id.type == JSON_T_NONE && who->email.type == JSON_T_NONE)) &&
-        value_template(&m->look, template, &anonymous))
+    if ((identify || !who->known) && value_template(&m->look, template, &anonymous))
         json_add_text(&m->out, "anonymousId", buf_text(&anonymous));
     put_message_id(m, identify);
     if (us != INSTANT_NONE)
