@@ -11,7 +11,7 @@ from differential.model import Model, profile_id
 from differential.naive import Segment, is_member
 from differential.values import dumps, loads
 from support.client import quoted
-from support.house import micros
+from support.house import iso, micros
 
 DROPPABLE = ("where", "window", "pick", "note", "span", "within", "same", "times", "for", "ignore_case", "skip", "measure")
 
@@ -27,7 +27,8 @@ class Round:
         self.segments = {}
         self.sent = []
         self.found = []  # texts: what is wrong
-        self.compared = 0
+        self.compared = self.previewed = 0
+        self.foreseen = []  # (segment, person's label, does it hold, until when)
 
     def run(self):
         self.create(self.n // 2)
@@ -37,11 +38,12 @@ class Round:
         self.compare("after the first build")
         self.send()
         self.compare("after a tick")
-        self.explain(self.n)
+        self.explain(2 * self.n)
         deadline = time.monotonic() + self.seconds
         while time.monotonic() < deadline and not self.found:
             self.house.caught_up(since=clock())
             self.compare("with only time passing")
+        self.preview_foreseen()
         self.send()
         self.compare("after the last tick")
         if not self.found:
@@ -173,6 +175,20 @@ class Round:
                 right = right and holds(micros(tree["changes_at"])) != expected and holds(micros(tree["changes_at"]) - 1) == expected
             if not right:
                 self.found.append(f"seed {self.seed}: why {name} in {key}, expected {expected}\n  {show(segment)}\n  {answer.body.decode()}")
+            elif tree["changes_at"] is not None:
+                self.foreseen.append((segment, (kind, id), expected, micros(tree["changes_at"])))
+
+    def preview_foreseen(self):
+        """What why foresaw and has come: previews just before and at that instant say the same."""
+        for segment, (kind, id), held, at in self.foreseen if not self.found else []:
+            for instant, expected in ((at - 1, held), (at, not held)):
+                if instant >= clock() or kind == "email":
+                    continue
+                body = dumps({"definition": segment.definition, "timezone": segment.timezone, "as_of": iso(instant), "sample": 1000, "budget_ms": 5000})
+                answer = self.house.api.post("/v1/segments/preview", body)
+                if answer.status != 200 or any(row[f"{kind}_id"] == id for row in answer.json["sample"]) != expected:
+                    self.found.append(f"seed {self.seed}: preview of {id} at {instant - at:+} µs, expected {expected}\n  {show(segment)}\n  {answer}")
+                self.previewed += 1
 
     def replay(self, tries=5):
         """The feed from its beginning gives the members; time may move one between the two looks, so it is looked at more than once."""
