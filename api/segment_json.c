@@ -75,10 +75,12 @@ void segment_etag(const struct segment_row *row, char ret_etag[ETAG_MAX])
 
 bool segment_matches(const struct call *c, const struct segment_row *row)
 {
-    const char *wanted = request_header(c->rq, "If-Match"), *found;
+    const char *wanted = request_header(c->rq, "If-Match"), *unwanted = request_header(c->rq, "If-None-Match"), *found;
     char etag[ETAG_MAX];
 
     segment_etag(row, etag);
+    if (unwanted && (strcmp(unwanted, "*") == 0 || strstr(unwanted, etag)))
+        return false;
     found = wanted ? strstr(wanted, etag) : NULL; /* an ETag never stands within another: it has its quotes */
     return !wanted || strcmp(wanted, "*") == 0 || (found && (found == wanted || found[-1] != '/')); /* a weak one (W/"…") never matches */
 }

@@ -74,6 +74,16 @@ def test_patch_is_a_merge_patch(house):
     assert house.api.request("PATCH", "/v1/segments/patched", "x", headers={"Content-Type": "text/plain"}).status == 415
 
 
+def test_if_none_match_creates_only(house):
+    body = {"name": "x", "kind": "rule", "definition": BOUGHT}
+    put = lambda **headers: house.api.request("PUT", "/v1/segments/once", body, headers=headers)
+    made = put(**{"If-None-Match": "*"})
+    assert made.status == 201
+    assert put(**{"If-None-Match": "*"}).code == "precondition_failed"
+    assert put(**{"If-None-Match": made.headers["etag"]}).status == 412
+    assert put(**{"If-None-Match": '"another"'}).status == 200
+
+
 def test_if_match(house):
     house.segment("tagged", BOUGHT)
     etag = house.api.get("/v1/segments/tagged").headers["etag"]
