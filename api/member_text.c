@@ -52,6 +52,20 @@ static void put_trait(struct buf *line, struct json value)
     put_field(line, text);
 }
 
+/* The column `email` is that of who is known by an address only. Whoever asks for the trait gets it in the same column. */
+static bool is_email(const char *trait)
+{
+    return strcmp(trait, "email") == 0;
+}
+
+static bool asks_for_email(const struct member_export *export)
+{
+    for (size_t i = 0; i < export->n_traits; i++)
+        if (is_email(export->traits[i]))
+            return true;
+    return false;
+}
+
 static void put_csv_row(struct buf *text, const struct member_export *export, const struct member_row *row)
 {
     struct json traits = {
@@ -64,8 +78,13 @@ static void put_csv_row(struct buf *text, const struct member_export *export, co
     buf_add_char(text, ',');
     put_field(text, row->who.anonymous_id);
     buf_addf(text, ",%s,", entered);
-    put_field(text, row->who.email);
+    if (row->who.email)
+        put_field(text, row->who.email);
+    else if (asks_for_email(export))
+        put_trait(text, json_get(traits, "email"));
     for (size_t i = 0; i < export->n_traits; i++) {
+        if (is_email(export->traits[i]))
+            continue;
         buf_add_char(text, ',');
         put_trait(text, json_get(traits, export->traits[i]));
     }
@@ -76,6 +95,8 @@ static void put_csv_head(struct buf *text, const struct member_export *export)
 {
     buf_add_text(text, "user_id,anonymous_id,entered_at,email");
     for (size_t i = 0; i < export->n_traits; i++) {
+        if (is_email(export->traits[i]))
+            continue;
         buf_add_char(text, ',');
         put_field(text, export->traits[i]);
     }

@@ -162,7 +162,7 @@ def test_somebody_known_by_an_address_only(house):
     (change,) = house.changes(segment="openers")
     assert (change["op"], change["user_id"], change["anonymous_id"], change["email"]) == ("enter", None, None, "ann@example.com")
     csv = house.api.get("/v1/segments/openers/members?format=csv&fields=email").body.decode().splitlines()
-    assert csv[0] == "user_id,anonymous_id,entered_at,email,email" and csv[1].startswith(",,2") and csv[1].endswith(",ann@example.com,")
+    assert csv[0] == "user_id,anonymous_id,entered_at,email" and csv[1].startswith(",,2") and csv[1].endswith(",ann@example.com")
     for name in ("email:ann@example.com", "email:Ann@Example.COM"):
         profile = house.api.get(f"/v1/profiles/{name}").json
         assert profile["emails"] == ["ann@example.com"] and profile["user_id"] is None and profile["anonymous_ids"] == []
