@@ -386,6 +386,17 @@ def test_memory_stays(house, anyone):
     assert resident() < before + 64, (before, resident())
 
 
+def test_complaints_and_unsubscriptions_deny_email(house, anyone, signer):
+    """Of everything, not of one list; who complained by an address is then out of reach as the user."""
+    make_source(house, "leaving", "sendgrid", signer.secret("sendgrid"))
+    house.send(*({"type": "identify", "userId": user, "traits": {"email": f"{user}@leaving.example"}} for user in ("stays", "unsubscribes", "complains", "group")))
+    kinds = {"unsubscribes": "unsubscribe", "complains": "spamreport", "group": "group_unsubscribe"}
+    body = [{"email": f"{user}@leaving.example", "event": kind, "timestamp": 1700000000, "sg_event_id": f"leaving-{user}"} for user, kind in kinds.items()]
+    assert post(anyone, "leaving", signer.request("sendgrid", {"body": body, "text": json.dumps(body)})).status == 200
+    states = {user: house.api.get(f"/v1/profiles/{user}").json["consent"].get("email", {}).get("state") for user in ("stays", *kinds)}
+    assert states == {"stays": None, "unsubscribes": "denied", "complains": "denied", "group": None}
+
+
 def test_opens_by_machines_are_left_out(house, anyone):
     house.api.post("/v1/sources", {"name": "opens", "provider": "postmark", "secret": "s"})
     for n, (user, agent) in enumerate([("reader", "Mozilla/5.0 (X11)"), ("machine", "Mozilla/5.0")]):
