@@ -93,6 +93,7 @@ static size_t channels_of(const char *consent)
              consent, consent);
     ask(&asked, "identify");
     job = job_of(&asked, buf_text(&text));
+    ck_assert_ptr_nonnull(job);
     for (size_t i = 0; i < job->messages[0].consent.len; i++)
         n += job->messages[0].consent.at[i] == ':';
     job_free(job);

@@ -21,6 +21,7 @@ static void assert_flat(const char *query, const char *json)
     for (char *at = strtok_r(text, " ", &save); at; at = strtok_r(NULL, " ", &save)) {
         char *equals = strchr(at, '=');
 
+        ck_assert_ptr_nonnull(equals);
         *equals = '\0';
         pairs[n] = (struct flat_pair){.name = at, .value = equals + 1, .order = n};
         n++;
