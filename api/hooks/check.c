@@ -178,7 +178,7 @@ static bool check_any(struct json value, const char *pointer, struct err *err)
 static bool check_place(struct json value, const char *pointer, struct err *err)
 {
     static const char body[] = "body:";
-    bool scoped = value.len > 2 + sizeof body && memcmp(value.at + 1, body, sizeof body - 1) == 0;
+    bool scoped = value.len > 1 + sizeof body && memcmp(value.at + 1, body, sizeof body - 1) == 0;
     struct json path = value;
 
     if (value.type != JSON_T_STRING)
