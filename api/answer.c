@@ -30,7 +30,8 @@ void answer_header(struct call *c, const char *name, const char *value)
 
 enum handled answer_json(struct call *c, unsigned status, struct buf *json)
 {
-    ASSERT(buf_ok(json));
+    if (!buf_ok(json)) /* what people send about themselves may be large: that must not be the end of the process */
+        return answer_problem_detail(c, PROBLEM_BAD_PARAMETER, "the answer would be too large: ask for fewer, by limit or fields");
     if (c->keeper && status == 201)
         c->keeper->body(c, status, json);
     reply_body(c->rq, status, "application/json", json);

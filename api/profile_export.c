@@ -16,7 +16,7 @@ struct whole {
 
 static bool pass_on(struct whole *whole)
 {
-    bool ok = stream_write(whole->stream, whole->text.data, whole->text.len);
+    bool ok = buf_ok(&whole->text) && stream_write(whole->stream, whole->text.data, whole->text.len);
 
     buf_clear(&whole->text);
     return ok;
@@ -33,10 +33,11 @@ static bool write_events(struct whole *whole, const struct id *profile)
     json_key(&whole->out, "events");
     json_open(&whole->out, '[');
     while ((status = db_profile_events_next(whole->db, &rows)) == DB_OK) {
-        for (size_t i = 0; i < db_rows_count(&rows); i++)
-            event_put(&whole->out, &rows, i);
-        if (!pass_on(whole))
-            return false;
+        for (size_t i = 0; i < db_rows_count(&rows); i++) {
+            event_put(&whole->out, &rows, i); /* 1e99 is read back with all its digits: an event may be large */
+            if (!pass_on(whole))
+                return false;
+        }
     }
     json_close(&whole->out, ']');
     return status == DB_NONE;

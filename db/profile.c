@@ -105,7 +105,7 @@ enum db_status db_profile_events_open(struct db *db, const struct id *profile_id
 
 enum db_status db_profile_events_next(struct db *db, struct db_rows *ret_rows)
 {
-    return db_run_sql(db, "FETCH 500 FROM profile_events", NULL, ret_rows);
+    return db_run_sql(db, "FETCH 100 FROM profile_events", NULL, ret_rows);
 }
 
 enum db_status db_event_recent(struct db *db, int32_t limit, struct db_rows *ret_rows)

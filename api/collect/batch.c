@@ -19,7 +19,7 @@ struct collect {
     char *body; /* owned */
     size_t len;
     struct json root; /* an object */
-    size_t bad_numbers;
+    struct json_numbers numbers;
 };
 
 /* The members of a batch that mean something. */
@@ -35,7 +35,7 @@ bool collect_open(char *body, size_t len, struct collect **ret_collect, struct e
     struct collect collect = {.body = body, .len = len};
     struct json_flaw flaw;
 
-    if (!json_check(body, len, &collect.root, &collect.bad_numbers, &flaw)) {
+    if (!json_check_numbers(body, len, &collect.root, &collect.numbers, &flaw)) {
         free(body);
         return err_set(err, "invalid_json", "", "%s at byte %zu", flaw.what, flaw.offset);
     }
@@ -146,7 +146,8 @@ static bool build(struct collect *collect, const struct collect_call *call, stru
         return false;
     collector = begin(call, collect->body, collect->len, envelope.n_items, defaults);
     collect->body = NULL;
-    collector.bad_numbers = collect->bad_numbers > 0;
+    collector.bad_numbers = collect->numbers.bad > 0;
+    collector.exponents = collect->numbers.with_exponents > 0;
     collector.bad_defaults = collector.bad_numbers && json_has_bad_number(defaults);
     collector.sent_us = item_instant(envelope.sent_at);
     if (call->type)
@@ -185,7 +186,7 @@ static void collect_line(struct collector *collector, char *line, size_t len)
 {
     struct json_flaw flaw;
     struct json item;
-    size_t bad_numbers;
+    struct json_numbers numbers;
 
     while (len && (unsigned char)*line <= ' ') {
         line++;
@@ -193,8 +194,9 @@ static void collect_line(struct collector *collector, char *line, size_t len)
     }
     if (!len)
         return;
-    if (json_check(line, len, &item, &bad_numbers, &flaw)) {
-        collector->bad_numbers = bad_numbers > 0;
+    if (json_check_numbers(line, len, &item, &numbers, &flaw)) {
+        collector->bad_numbers = numbers.bad > 0;
+        collector->exponents = numbers.with_exponents > 0;
         collect_item(collector, item);
         return;
     }

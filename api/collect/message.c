@@ -103,6 +103,17 @@ static void read_field(struct fields *fields, struct json key, struct json value
     }
 }
 
+/* With its numbers written out: a few bytes must not become megabytes for who reads them. */
+static bool too_large(const struct item *item)
+{
+    const struct collector *in = item->in;
+    size_t len = item->json.len + in->defaults.len;
+
+    if (in->exponents)
+        len += json_written_out(item->json) + json_written_out(in->defaults);
+    return len > in->call->message_max;
+}
+
 static bool read_fields(struct item *item)
 {
     const struct collector *in = item->in;
@@ -113,7 +124,7 @@ static bool read_fields(struct item *item)
         return item_refuse(item, "not_an_object", "the item is not a JSON object");
     while (json_next_member(&iter, &key, &value))
         read_field(&item->fields, key, value);
-    if (item->json.len + in->defaults.len > in->call->message_max)
+    if (too_large(item))
         return item_refuse(item, "too_large", "the item, with the batch's context, is over the size limit");
     if (in->bad_defaults || (in->bad_numbers && json_has_bad_number(item->json)))
         return item_refuse(item, "bad_number", "a number has over 50 characters or an exponent of over two digits");

@@ -39,6 +39,7 @@ struct collector {
     int64_t arrived_us;    /* one for all, so that all of a batch are shifted alike */
     bool trusts_clock;     /* sentAt is not looked at (a file) */
     bool bad_numbers;      /* some item may hold a bad number: each is to be asked */
+    bool exponents;        /* some item may hold a number that is much longer when written out */
     int64_t sent_us;       /* the batch's sentAt, for items without one, or INSTANT_NONE */
     struct json defaults;  /* the batch's context: an object or JSON_T_NONE */
     bool bad_defaults;     /* a bad number in it */

@@ -16,7 +16,7 @@ struct scan {
     char *end;
     uint64_t objects; /* bit d: the container at depth d + 1 is an object */
     unsigned depth;
-    size_t bad_numbers;
+    struct json_numbers numbers;
     const char *flaw;
 };
 
@@ -154,8 +154,9 @@ static bool scan_number(struct scan *scan)
         if (!exponent)
             return false;
     }
+    scan->numbers.with_exponents += exponent > 0;
     if (scan->at - from > NUMBER_CHARS_MAX || exponent > EXPONENT_DIGITS_MAX)
-        scan->bad_numbers++;
+        scan->numbers.bad++;
     return true;
 }
 
@@ -259,6 +260,16 @@ static bool scan_text(struct scan *scan)
 
 bool json_check(char *text, size_t len, struct json *ret_root, size_t *ret_bad_numbers, struct json_flaw *ret_flaw)
 {
+    struct json_numbers numbers;
+
+    if (!json_check_numbers(text, len, ret_root, &numbers, ret_flaw))
+        return false;
+    *ret_bad_numbers = numbers.bad;
+    return true;
+}
+
+bool json_check_numbers(char *text, size_t len, struct json *ret_root, struct json_numbers *ret_numbers, struct json_flaw *ret_flaw)
+{
     struct scan scan = {.at = text, .end = text + len};
 
     if (!scan_text(&scan)) {
@@ -266,7 +277,7 @@ bool json_check(char *text, size_t len, struct json *ret_root, size_t *ret_bad_n
         return false;
     }
     *ret_root = json_value(text, text + len);
-    *ret_bad_numbers = scan.bad_numbers;
+    *ret_numbers = scan.numbers;
     return true;
 }
 
@@ -280,5 +291,5 @@ bool json_number_ok(const char *text, size_t len)
     memcpy(copy, text, len);
     scan.at = copy;
     scan.end = copy + len;
-    return scan_number(&scan) && scan.at == scan.end && !scan.bad_numbers;
+    return scan_number(&scan) && scan.at == scan.end && !scan.numbers.bad;
 }

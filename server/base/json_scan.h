@@ -44,8 +44,20 @@ enum { JSON_DEPTH_MAX = 64 }; /* a body nested deeper is refused: no real client
  * how many of its numbers are outside the form of language.md ("Values"); see json_number_ok. On false *ret_flaw says where. */
 bool json_check(char *text, size_t len, struct json *ret_root, size_t *ret_bad_numbers, struct json_flaw *ret_flaw) MUST_CHECK;
 
+struct json_numbers {
+    size_t bad;            /* outside that form */
+    size_t with_exponents; /* PostgreSQL stores and shows 1e99 as 100 digits: see json_written_out */
+};
+/* As json_check, and counts more. */
+bool json_check_numbers(char *text, size_t len, struct json *ret_root, struct json_numbers *ret_numbers,
+                        struct json_flaw *ret_flaw) MUST_CHECK;
+
 /* Is there a number outside that form anywhere in the value? Worth asking only when json_check counted some. */
 bool json_has_bad_number(struct json value);
+
+/* How many bytes longer the value is at most when its numbers are written out without exponents; of those outside that form it tells nothing useful. Worth
+ * asking only when json_check_numbers counted some. */
+size_t json_written_out(struct json value);
 /* Is this text (of a number or of a string's content) numeric in the sense of language.md: at most 50 characters of
  * -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})? */
 bool json_number_ok(const char *text, size_t len);

@@ -342,3 +342,33 @@ bool json_has_bad_number(struct json value)
     }
     return false;
 }
+
+/* The number after its "e"; not more than two digits count. */
+static size_t exponent_of(const char *at, const char *end)
+{
+    size_t exponent = 0;
+
+    at += at < end && (*at == '+' || *at == '-');
+    for (int i = 0; i < 2 && at < end && *at >= '0' && *at <= '9'; i++, at++)
+        exponent = exponent * 10 + (size_t)(*at - '0');
+    return exponent;
+}
+
+size_t json_written_out(struct json value)
+{
+    const char *at = value.at, *end = value.type == JSON_T_NONE ? value.at : value.at + value.len;
+    size_t more = 0;
+
+    while (at < end) {
+        if (*at == '"') {
+            at = skip_string(at, end);
+        } else if (*at == '-' || (*at >= '0' && *at <= '9')) {
+            for (const char *stop = skip_scalar(at, end); at < stop; at++)
+                if (*at == 'e' || *at == 'E')
+                    more += exponent_of(at + 1, stop);
+        } else {
+            at++;
+        }
+    }
+    return more;
+}

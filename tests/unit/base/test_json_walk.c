@@ -189,6 +189,14 @@ START_TEST(test_int)
 }
 END_TEST
 
+START_TEST(test_written_out)
+{
+    ck_assert_uint_eq(json_written_out(parse("{\"1e50\":[\"1e50\",1e99,-2.5E-3,7,true,null]}")), 102);
+    ck_assert_uint_eq(json_written_out(parse("1e+5")), 5);
+    ck_assert_uint_eq(json_written_out(JSON_NONE), 0);
+}
+END_TEST
+
 START_TEST(test_has_bad_number)
 {
     ck_assert(!json_has_bad_number(parse("{\"1e999\":[\"1e999\",1e99,true]}")));
@@ -200,4 +208,4 @@ END_TEST
 
 RUN_TESTS("json_walk", test_root_span_has_no_white_space, test_members_in_order, test_elements_in_order, test_nothing_inside_a_scalar,
           test_get_the_last_of_doubles, test_is, test_decode, test_decode_of_no_string_is_nothing, test_count, test_int,
-          test_has_bad_number)
+          test_has_bad_number, test_written_out)

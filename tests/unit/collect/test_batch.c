@@ -207,6 +207,9 @@ START_TEST(test_defaults_count_for_each_item)
     job = job_of(&asked, "{'batch':[{" ITEM "}],'context':{'a':10}}");
     ck_assert_str_eq(job->rejects[0].code, "too_large");
     job_free(job);
+    job = job_of(&asked, "{'batch':[{" ITEM "}],'context':{'a':1e9}}"); /* longer when written out */
+    ck_assert_str_eq(job->rejects[0].code, "too_large");
+    job_free(job);
     asked.call.message_max = COLLECT_MESSAGE_MAX;
     job = job_of(&asked, "{'batch':[{" ITEM "}, {}],'context':{'a':1e400}}");
     ck_assert_str_eq(job->rejects[0].code, "bad_number");
