@@ -52,10 +52,10 @@ static bool read_frame(struct call *c, struct frame *frame)
         return false;
     if (frame->to_us > frame->now_us)
         frame->to_us = frame->now_us;
-    over_us = (frame->from_us - MONDAY_US) % frame->step_us;
-    frame->from_us -= over_us < 0 ? over_us + frame->step_us : over_us;
     if (frame->from_us >= frame->to_us)
         return refuse(c, "from must be before to, and in the past");
+    over_us = (frame->from_us - MONDAY_US) % frame->step_us;
+    frame->from_us -= over_us < 0 ? over_us + frame->step_us : over_us;
     if (frame->step_us < least_step_us(frame) || frame->step_us % MINUTE_US)
         return refuse(c, "step must be whole minutes; at least 1h further back than 2 days, and 1d further back than 89 days");
     if ((frame->to_us - frame->from_us - 1) / frame->step_us >= BUCKETS_MAX)

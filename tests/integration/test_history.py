@@ -98,7 +98,7 @@ def test_old_rows_are_by_the_hour_and_by_the_day(house, club):
 
 @pytest.mark.parametrize(
     "query",
-    ["from=x", "to=2026", "step=0d", "step=90", "step=90s", "step=1m", "step=1s", "from=2999-01-01", "from=2026-02-02&to=2026-02-01", "from=1990-01-01&step=1d",
+    ["from=x", "to=2026", "step=0d", "step=90", "step=90s", "step=1m", "step=1s", "from=2999-01-01", "from=2026-02-02&to=2026-02-01", "from=2026-02-01T12:00:00Z&to=2026-02-01T11:00:00Z", "from=1990-01-01&step=1d",
      "from=2020-01-01&step=1h"],
 )
 def test_bad_parameters(house, club, query):
