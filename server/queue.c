@@ -1,5 +1,5 @@
 /* A list under a mutex. The one idea: whoever takes gets all that waits in one go, so under load batches grow by
- * themselves and one commit serves many requests. The lock is held for a few pointer moves only, never while anything
+ * themselves and one commit serves many requests; a second taker steps in when more waits than that is good for. The lock is held for a few pointer moves only, never while anything
  * waits or works. */
 #include "server/queue.h"
 
@@ -18,6 +18,8 @@ struct queue {
     struct ingest_job *first;
     struct ingest_job *last;
     struct queue_limits size;
+    int64_t since_us; /* the first has waited at most since then */
+    unsigned busy;    /* takers that are not done */
     bool closed;
 };
 
@@ -65,12 +67,17 @@ bool queue_put(struct queue *queue, struct ingest_job *job)
     pthread_mutex_lock(&queue->mutex);
     taken = fits(queue, job);
     if (taken) {
+        bool was_empty = !queue->first;
+
         job->next = NULL;
         *(queue->first ? &queue->last->next : &queue->first) = job;
         queue->last = job;
         queue->size.messages += messages_of(job);
         queue->size.bytes += job->bytes;
-        pthread_cond_signal(&queue->changed);
+        if (was_empty)
+            queue->since_us = clock_mono_us();
+        if (was_empty || !queue->busy || queue->size.messages >= QUEUE_SHARE_MESSAGES)
+            pthread_cond_signal(&queue->changed);
     }
     pthread_mutex_unlock(&queue->mutex);
     return taken;
@@ -98,21 +105,50 @@ static struct ingest_job *cut(struct queue *queue, const struct queue_limits *mo
     return first;
 }
 
+/* Is there something that is not better left to a taker who will be back soon? */
+static bool is_ripe(const struct queue *queue, int64_t now_us)
+{
+    return queue->first && (!queue->busy || queue->closed || queue->size.messages >= QUEUE_SHARE_MESSAGES ||
+                            now_us - queue->since_us >= QUEUE_SHARE_MS * US_PER_MS);
+}
+
+static void wait_until(struct queue *queue, int64_t until_us)
+{
+    int64_t ripe_us = queue->since_us + QUEUE_SHARE_MS * US_PER_MS, at_us = queue->first && ripe_us < until_us ? ripe_us : until_us;
+    struct timespec at = {.tv_sec = at_us / US_PER_S, .tv_nsec = at_us % US_PER_S * 1000};
+
+    (void)pthread_cond_timedwait(&queue->changed, &queue->mutex, &at);
+}
+
 struct ingest_job *queue_take(struct queue *queue, const struct queue_limits *most, unsigned timeout_ms)
 {
-    int64_t until_us = clock_mono_us() + (int64_t)timeout_ms * US_PER_MS;
-    struct timespec until = {.tv_sec = until_us / US_PER_S, .tv_nsec = until_us % US_PER_S * 1000};
-    struct ingest_job *jobs;
+    int64_t now_us = clock_mono_us(), until_us = now_us + (int64_t)timeout_ms * US_PER_MS;
+    struct ingest_job *jobs = NULL;
 
     pthread_mutex_lock(&queue->mutex);
-    while (!queue->first && !queue->closed)
-        if (pthread_cond_timedwait(&queue->changed, &queue->mutex, &until) != 0)
-            break;
-    jobs = cut(queue, most);
-    if (queue->first)
-        pthread_cond_signal(&queue->changed); /* for another writer */
+    while (!is_ripe(queue, now_us) && now_us < until_us && (queue->first || !queue->closed)) {
+        wait_until(queue, until_us);
+        now_us = clock_mono_us();
+    }
+    if (is_ripe(queue, now_us)) {
+        jobs = cut(queue, most);
+        queue->busy++;
+        queue->since_us = now_us;
+        if (queue->first)
+            pthread_cond_signal(&queue->changed); /* for another writer */
+    }
     pthread_mutex_unlock(&queue->mutex);
     return jobs;
+}
+
+void queue_done(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    ASSERT(queue->busy);
+    queue->busy--;
+    if (queue->first)
+        pthread_cond_signal(&queue->changed);
+    pthread_mutex_unlock(&queue->mutex);
 }
 
 void queue_close(struct queue *queue)

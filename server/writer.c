@@ -217,8 +217,10 @@ static void *run(void *context)
         vec_clear(&hand.jobs);
         for (; job; job = job->next)
             *VEC_ADD(&hand.jobs) = job;
-        if (hand.jobs.n)
+        if (hand.jobs.n) {
             store(&hand);
+            queue_done(writer->queue);
+        }
         tell_others(&hand);
     }
     vec_free(&hand.jobs);

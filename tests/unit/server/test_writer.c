@@ -100,6 +100,33 @@ START_TEST(test_queue_takes_all_that_waits)
 }
 END_TEST
 
+START_TEST(test_a_second_taker_leaves_little_to_the_first)
+{
+    struct queue *queue = queue_new(&(struct queue_limits){.messages = 10000, .bytes = 1000000});
+    const struct queue_limits most = {.messages = 10000, .bytes = 1000000};
+    struct ingest_job *jobs[5];
+
+    for (int i = 0; i < 5; i++)
+        jobs[i] = new_job(i == 2 ? QUEUE_SHARE_MESSAGES : 1, "q");
+    ck_assert(queue_put(queue, jobs[0]));
+    ck_assert(queue_take(queue, &most, 0) == jobs[0]);
+    ck_assert(queue_put(queue, jobs[1]));
+    ck_assert_ptr_null(queue_take(queue, &most, 0)); /* soon the first is back, */
+    queue_done(queue);
+    ck_assert(queue_take(queue, &most, 0) == jobs[1]); /* and takes it */
+    ck_assert(queue_put(queue, jobs[2]));
+    ck_assert(queue_take(queue, &most, 0) == jobs[2]); /* much: the second, too */
+    ck_assert(queue_put(queue, jobs[3]));
+    ck_assert(queue_take(queue, &most, 60 * 1000) == jobs[3]); /* both are long away: after QUEUE_SHARE_MS */
+    ck_assert(queue_put(queue, jobs[4]));
+    queue_close(queue);
+    ck_assert(queue_take(queue, &most, 0) == jobs[4]);
+    queue_free(queue);
+    for (int i = 0; i < 5; i++)
+        ingest_job_free(jobs[i]);
+}
+END_TEST
+
 START_TEST(test_queue_bounds_bytes_but_takes_one_large)
 {
     struct queue *queue = queue_new(&(struct queue_limits){.messages = 10, .bytes = 150});
@@ -110,6 +137,7 @@ START_TEST(test_queue_bounds_bytes_but_takes_one_large)
     ck_assert(queue_put(queue, large));
     ck_assert(!queue_put(queue, other));
     ck_assert(queue_take(queue, &most, 0) == large);
+    queue_done(queue);
     ck_assert(queue_put(queue, other));
     ck_assert(queue_take(queue, &most, 0) == other);
     ck_assert_uint_eq(queue_size(queue).bytes, 0);
@@ -279,6 +307,7 @@ int main(void)
     int failed;
 
     tcase_add_test(queue, test_queue_takes_all_that_waits);
+    tcase_add_test(queue, test_a_second_taker_leaves_little_to_the_first);
     tcase_add_test(queue, test_queue_bounds_bytes_but_takes_one_large);
     suite_add_tcase(suite, queue);
     tcase_set_timeout(writer, 60);
