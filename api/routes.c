@@ -113,7 +113,7 @@ static void add_allow(struct route_found *found, const struct route *route)
     size_t len = strlen(found->allow);
 
     (void)snprintf(found->allow + len, sizeof found->allow - len, "%s%s%s%s", len ? ", " : "", route->method,
-                   strcmp(route->method, "GET") == 0 ? ", HEAD" : "", route->face == FACE_COLLECT ? ", OPTIONS" : "");
+                   strcmp(route->method, "GET") == 0 ? ", HEAD" : "", route->face == FACE_COLLECT && !len ? ", OPTIONS" : "");
 }
 
 void routes_find(const char *method, const char *path, unsigned faces, struct route_found *ret_found)

@@ -200,6 +200,18 @@ def test_what_is_wrong_is_told(house, body, pointer, code):
     assert answer.json["errors"][0]["pointer"] == pointer, answer
 
 
+def test_a_place_of_one_letter(house, anyone):
+    verify = {"scheme": "token", "in": ["body:t"]}
+    make_source(house, "letter", "custom", "hush", hook={"verify": verify, "person": {"email": "e"}, "map": {}})
+    assert anyone.post("/v1/hooks/letter", {"t": "hush"}).status == 200
+    assert anyone.post("/v1/hooks/letter", {"t": "other"}).status == 401
+
+
+def test_methods_are_named_once(house, anyone):
+    answer = anyone.request("PUT", "/v1/hooks/letter", b"")
+    assert answer.status == 405 and answer.headers["allow"] == "GET, HEAD, OPTIONS, POST", answer.headers
+
+
 def test_sources_that_take_none(house, anyone):
     assert anyone.post("/v1/hooks/nowhere", {}).status == 404
     assert house.api.post("/v1/sources", {"name": "plain"}).json["provider"] is None
