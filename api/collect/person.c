@@ -48,17 +48,30 @@ enum id_verdict id_judge(struct span text)
     return is_refused_word(text) || has_control_character(text) ? ID_ABSENT : ID_USABLE;
 }
 
-static bool is_blank(char c)
+/* Bytes of the blank that the text begins with, 0: none. No-break spaces and those of no width come along when an address is copied. */
+static size_t blank_at(struct span text)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    static const char *const wide[] = {"\xc2\xa0", "\xe2\x80\x8b", "\xe2\x80\xaf", "\xef\xbb\xbf"};
+
+    if (text.len && (*text.at == ' ' || (*text.at >= '\t' && *text.at <= '\r')))
+        return 1;
+    for (size_t i = 0; i < ARRAY_LEN(wide); i++)
+        if (text.len >= strlen(wide[i]) && memcmp(text.at, wide[i], strlen(wide[i])) == 0)
+            return strlen(wide[i]);
+    return 0;
 }
 
 static struct span trim(struct span text)
 {
-    while (text.len && is_blank(*text.at))
-        text.at++, text.len--;
-    while (text.len && is_blank(text.at[text.len - 1]))
-        text.len--;
+    size_t n;
+
+    while ((n = blank_at(text)))
+        text = (struct span){.at = text.at + n, .len = text.len - n};
+    for (size_t back = 1; back <= 3 && back <= text.len; back++)
+        if (blank_at((struct span){.at = text.at + text.len - back, .len = back}) == back) {
+            text.len -= back;
+            back = 0;
+        }
     return text;
 }
 

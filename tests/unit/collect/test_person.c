@@ -142,6 +142,8 @@ START_TEST(test_emails_of_an_identify)
     assert_email("identify", "'userId':'u','traits':{'email':'a@example.com'}", "a@example.com");
     assert_email("identify", "'anonymousId':'a','traits':{'email':' A.B+c@Example.COM\\n'}", "a.b+c@example.com");
     assert_email("identify", "'traits':{'email':'\\u0041@x'}", "a@x");
+    assert_email("identify", "'traits':{'email':'\\ufeff\\u00a0a@x \\u200b\\u00a0\\n'}", "a@x"); /* copied from a web page */
+    assert_email("identify", "'userId':'u','traits':{'email':'\\u00a0'}", NULL);
     assert_email("identify", "'traits':{'email':'\xc3\x89v\x40\xc3\xa9t\xc3\xa9.fr'}", "\xc3\x89v@\xc3\xa9t\xc3\xa9.fr");
     assert_email("identify", "'userId':'u','context':{'traits':{'email':'c@x'}}", "c@x");
     assert_email("identify", "'userId':'u','traits':{'email':'t@x'},'context':{'traits':{'email':'c@x'}}", "t@x");
