@@ -2,7 +2,6 @@
  * skips a change. With ?wait= a call that finds nothing is parked, holding no thread, and runs again when the feed moves or its time is over. `next` is given when
  * a page is full, next_cursor always: it is the seq to go on from, as ?after=. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/change_stream.h"
@@ -11,7 +10,6 @@
 #include "api/page.h"
 #include "api/person.h"
 #include "db/segment.h"
-#include "server/base/alloc.h"
 
 #define WAIT_MAX_US (60 * US_PER_S)
 
@@ -73,7 +71,6 @@ static enum handled answer_feed(struct call *c, const struct ask *ask, const str
     size_t n = db_rows_count(rows);
     int64_t last = ask->query.after > 0 ? ask->query.after : 0;
     bool more = n == (size_t)ask->query.limit;
-    char *url AUTO_FREE = NULL;
     char place[24];
 
     json_open(&out, '{');
@@ -87,14 +84,16 @@ static enum handled answer_feed(struct call *c, const struct ask *ask, const str
         more |= !row.op;
         last = row.seq;
     }
-    if (!more && last < ask->seen) /* what was left out is not looked at again, nor does the place expire */
+    if (!more && last < ask->seen) /* what was left out, other segments' too, is not looked at again, nor does the place expire */
         last = ask->seen;
     json_close(&out, ']');
     (void)snprintf(place, sizeof place, "%" PRId64, last);
-    if (more)
-        url = page_url(c, "after", place);
-    json_add_text(&out, "next", url);
-    json_add_text(&out, "next_cursor", place);
+    if (more) {
+        page_go_on(c, &out, "after", place);
+    } else {
+        json_add_null(&out, "next");
+        json_add_text(&out, "next_cursor", place);
+    }
     json_close(&out, '}');
     return answer_json(c, 200, &text);
 }
@@ -139,7 +138,7 @@ static enum handled read_feed(struct call *c, const char *segment)
         status = db_feed_last(c->db, &c->feed_place);
     if (ask.latest)
         ask.query.after = c->feed_place; /* where the first look found the end, however often we look */
-    if (status == DB_OK && ask.query.n_reachable)
+    if (status == DB_OK && (segment || ask.query.n_reachable))
         status = db_feed_last(c->db, &ask.seen);
     if (status == DB_OK)
         status = db_feed_read(c->db, &ask.query, &rows);

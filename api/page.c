@@ -143,12 +143,21 @@ char *page_url(const struct call *c, const char *parameter, const char *value)
     return buf_take(&text);
 }
 
-void page_next(struct call *c, struct json_out *out, const char *place)
+void page_go_on(struct call *c, struct json_out *out, const char *parameter, const char *value)
 {
     AUTO_BUF struct buf link = BUF_INIT(URL_MAX);
+    char *url AUTO_FREE = page_url(c, parameter, value);
+
+    json_add_text(out, "next", url);
+    json_add_text(out, "next_cursor", value);
+    buf_addf(&link, "<%s>; rel=\"next\"", url);
+    reply_header(c->rq, "Link", buf_text(&link));
+}
+
+void page_next(struct call *c, struct json_out *out, const char *place)
+{
     char cursor[4 * (CURSOR_BYTES + 2) / 3 + 1];
     uint8_t bytes[CURSOR_BYTES];
-    char *url AUTO_FREE = NULL;
     struct digest digest;
 
     if (!place) {
@@ -161,9 +170,5 @@ void page_next(struct call *c, struct json_out *out, const char *place)
     memcpy(bytes, digest.bytes, DIGEST_SIZE);
     memcpy(bytes + DIGEST_SIZE, place, strlen(place));
     base64url(bytes, DIGEST_SIZE + strlen(place), cursor);
-    url = page_url(c, "cursor", cursor);
-    json_add_text(out, "next", url);
-    json_add_text(out, "next_cursor", cursor);
-    buf_addf(&link, "<%s>; rel=\"next\"", url);
-    reply_header(c->rq, "Link", buf_text(&link));
+    page_go_on(c, out, "cursor", cursor);
 }

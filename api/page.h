@@ -24,3 +24,5 @@ void page_next(struct call *c, struct json_out *out, const char *place);
 void page_base(const struct call *c, struct buf *url);
 /* The absolute URL of this call with another value for one of its parameters, malloc'd, the caller's. */
 char *page_url(const struct call *c, const char *parameter, const char *value);
+/* As page_next, of a page that goes on with another value for one of its parameters, which is the cursor. */
+void page_go_on(struct call *c, struct json_out *out, const char *parameter, const char *value);

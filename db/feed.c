@@ -35,7 +35,7 @@ DB_STATEMENT(feed_segment_reachable, "liTt", FEED_REACHABLE(SEGMENT_ROWS));
 DB_STATEMENT(feed_knows, "t", "SELECT 1 WHERE EXISTS (" FEED_SEGMENTS("$1") ")");
 DB_STATEMENT(feed_expired, "l",
              "SELECT CASE WHEN $1 <= 0 THEN min_at < clock_timestamp() - interval '29 days' AND min_seq > 1"
-             "            ELSE (min_seq IS NULL OR $1 < min_seq) AND NOT EXISTS (SELECT FROM change WHERE seq = $1) END"
+             "            ELSE (min_seq IS NULL OR $1 < min_seq - 1) AND NOT EXISTS (SELECT FROM change WHERE seq = $1) END"
              "  FROM (SELECT (SELECT seq FROM change ORDER BY seq LIMIT 1) AS min_seq, (SELECT at FROM change ORDER BY seq LIMIT 1) AS "
              "min_at) AS f");
 DB_STATEMENT(feed_last, "", "SELECT coalesce((SELECT seq FROM change ORDER BY seq DESC LIMIT 1), 0)");

@@ -345,6 +345,25 @@ def test_feed_long_poll(house):
     assert [c["user_id"] for c in got["data"]] == ["poller"] and got["at"] - sent < 2
 
 
+def test_the_place_in_a_quiet_segments_feed_moves_on(house):
+    """Or it would expire, 30 days after the segment's last change, for a reader who has missed nothing."""
+    for key in ("still", "loud"):
+        house.segment(key, {"event": key})
+    house.track("still-1", "still")
+    house.caught_up()
+    place = house.api.get("/v1/changes?segment=still").json["next_cursor"]
+    house.track("loud-1", "loud")
+    house.caught_up()
+    page = house.api.get(f"/v1/changes?segment=still&after={place}").json
+    assert page["data"] == [] and page["next"] is None and int(page["next_cursor"]) == house.changes()[-1]["seq"] > int(place)
+    assert house.api.get(f"/v1/changes?after={place}&limit=1").json["next_cursor"] == page["next_cursor"]
+
+
+def test_a_full_page_of_the_feed_links_to_the_next(house):
+    page = house.api.get("/v1/changes?limit=1")
+    assert page.headers["link"] == f'<{page.json["next"]}>; rel="next"'
+
+
 def test_feed_bad_parameters(house):
     for query in ("after=-1", "after=x", "wait=61s", "wait=x", "limit=0"):
         assert house.api.get(f"/v1/changes?{query}").status == 400, query

@@ -184,6 +184,8 @@ def test_an_expired_place(house, people):
     house.one("WITH gone AS (DELETE FROM change WHERE seq <= 3 RETURNING 1) SELECT count(*) FROM gone")
     answer = Events(house, "/v1/changes?after=1")
     assert answer.status == 410
+    assert Events(house, "/v1/changes?after=2").status == 410
+    assert Events(house, "/v1/changes?after=3").status == 200  # nothing is between 3 and 4
     assert house.client(bearer(house.read_key)).get("/v1/changes", headers={"Accept": "text/html"}).status == 406
 
 
