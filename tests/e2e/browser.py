@@ -8,6 +8,7 @@
 
 A context is a visitor with storage of their own, its pages are tabs. Pages serves them from origins other than cohortd's: http://localhost (a
 secure context) and http://shop.example (none, and another site), which Chromium resolves to loopback."""
+import fcntl
 import functools
 import http.server
 import itertools
@@ -22,10 +23,12 @@ PATIENCE_S = 60  # a loaded machine is no failure
 
 
 def npm_ci(folder):
-    """Installs what package-lock.json pins, when it is not there yet."""
+    """Installs what package-lock.json pins, when it is not there yet; one of several runs at a time."""
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        subprocess.run(["npm", "ci", "--no-progress", "--loglevel=error", "--ignore-scripts"], cwd=folder, check=True, timeout=300)
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            subprocess.run(["npm", "ci", "--no-progress", "--loglevel=error", "--ignore-scripts"], cwd=folder, check=True, timeout=300)
 
 
 class Browser:
