@@ -2,9 +2,12 @@
 
 Each thread has people, messages and a model of its own, so that after any number of crashes the exact store is known.
 """
+import contextlib
 import http.client
 import threading
 import time
+
+import psycopg2
 
 from differential.rounds import Round
 from support.client import basic, bearer
@@ -28,6 +31,17 @@ class Patient(Round):
 
     def ask(self, target, body):
         return self.patiently(self.admin, target, body)
+
+    def rows(self, sql, *parameters):
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                with contextlib.closing(self.house.postgres.connect()) as db, db.cursor() as cursor:
+                    cursor.execute(sql, parameters)
+                    return cursor.fetchall()
+            except psycopg2.OperationalError:
+                assert time.monotonic() < deadline, "no database for two minutes"
+                time.sleep(0.05)
 
     def patiently(self, client, target, body):
         deadline = time.monotonic() + 120

@@ -114,7 +114,7 @@ class Round:
         answer = self.ask(f"/v1/profiles/{quoted(name)}/consent", dumps({"consent": given}))
         if answer.status != 200:
             self.found.append(f"consent was refused: {answer}\n  {name} {dumps(given)}")
-        at = self.house.rows(
+        at = self.rows(
             "SELECT channel, (extract(epoch FROM stated_at) * 1000000)::bigint FROM consent JOIN identity USING (profile_id)"
             " WHERE raw_id = %s::uuid AND channel = ANY (%s)", profile_id(*raw).hex(), list(given),
         )
@@ -122,6 +122,9 @@ class Round:
 
     def ask(self, target, body):
         return self.house.api.post(target, body)
+
+    def rows(self, sql, *parameters):
+        return self.house.rows(sql, *parameters)
 
     def deliver(self, body):
         return self.house.collect.post("/v1/batch", body)
