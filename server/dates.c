@@ -18,10 +18,10 @@ static struct db_date_path path_of(const struct due_date *date)
     return (struct db_date_path){.path = date->path, .timezone = date->timezone};
 }
 
-static struct due_date *find(struct due *due, const char *kept, const char *timezone)
+static struct due_date *find(struct due *due, const char *kept, const char *zone)
 {
     for (size_t i = 0; i < due->dates.n; i++)
-        if (db_date_is_kept_as(due->dates.at[i].path, kept) && strcmp(due->dates.at[i].timezone, timezone) == 0)
+        if (db_date_is_kept_as(due->dates.at[i].path, kept) && strcmp(due->dates.at[i].timezone, zone) == 0)
             return &due->dates.at[i];
     return NULL;
 }
