@@ -54,16 +54,16 @@ static void wish_release(struct wish *wish)
 static bool read_wish(struct json body, const struct segment_row *row, struct wish *wish, struct err *err)
 {
     static const struct int_range range = {0, SAMPLE_MAX};
-    struct json timezone, sample;
+    struct json zone, sample;
     const struct body_field fields[] = {
-        {"definition", MEMBER_OBJECT, &wish->definition.text}, {"timezone", MEMBER_TEXT, &timezone}, {"sample", MEMBER_INT, &sample}};
+        {"definition", MEMBER_OBJECT, &wish->definition.text}, {"timezone", MEMBER_TEXT, &zone}, {"sample", MEMBER_INT, &sample}};
 
     wish->sample = SAMPLE_DEFAULT;
     if (!body_read(body, fields, ARRAY_LEN(fields), err))
         return false;
     if (wish->definition.text.type == JSON_T_NONE)
         return err_set(err, "missing_member", "/definition", "there is nothing to compare");
-    wish->timezone = timezone.type == JSON_T_NONE ? mem_strdup(row->timezone) : body_text(timezone, "/timezone", 1, TIMEZONE_LENGTH, err);
+    wish->timezone = zone.type == JSON_T_NONE ? mem_strdup(row->timezone) : body_text(zone, "/timezone", 1, TIMEZONE_LENGTH, err);
     wish->definition.timezone = wish->timezone;
     return wish->timezone && (sample.type == JSON_T_NONE || body_int(sample, "/sample", &range, &wish->sample, err));
 }

@@ -43,9 +43,9 @@ static bool read_as_of(struct json value, int64_t *ret_us, struct err *err)
 static bool read_wish(struct json body, struct wish *wish, struct err *err)
 {
     static const struct int_range sample_range = {0, SAMPLE_MAX}, budget_range = {1, BUDGET_MAX_MS};
-    struct json timezone, as_of, sample, budget;
+    struct json zone, as_of, sample, budget;
     const struct body_field fields[] = {{"definition", MEMBER_OBJECT, &wish->definition.text},
-                                        {"timezone", MEMBER_TEXT, &timezone},
+                                        {"timezone", MEMBER_TEXT, &zone},
                                         {"as_of", MEMBER_TEXT, &as_of},
                                         {"sample", MEMBER_INT, &sample},
                                         {"budget_ms", MEMBER_INT, &budget}};
@@ -55,7 +55,7 @@ static bool read_wish(struct json body, struct wish *wish, struct err *err)
         return false;
     if (wish->definition.text.type == JSON_T_NONE)
         return err_set(err, "missing_member", "/definition", "there is nothing to preview");
-    wish->timezone = timezone.type == JSON_T_NONE ? mem_strdup("UTC") : body_text(timezone, "/timezone", 1, TIMEZONE_LENGTH, err);
+    wish->timezone = zone.type == JSON_T_NONE ? mem_strdup("UTC") : body_text(zone, "/timezone", 1, TIMEZONE_LENGTH, err);
     wish->definition.timezone = wish->timezone;
     if (as_of.type != JSON_T_NONE && !read_as_of(as_of, &wish->as_of_us, err))
         return false;

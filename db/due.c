@@ -33,14 +33,14 @@ enum db_status db_due_first_seen(struct db *db, int64_t from_us, int64_t to_us, 
     return db_run(db, &due_first_seen, &args, ret_rows);
 }
 
-enum db_status db_period_of(struct db *db, const char *period, const char *timezone, int64_t at_us, struct db_period *ret_period)
+enum db_status db_period_of(struct db *db, const char *period, const char *zone, int64_t at_us, struct db_period *ret_period)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     enum db_status status;
 
     db_arg_text(&args, period);
-    db_arg_text(&args, timezone);
+    db_arg_text(&args, zone);
     db_arg_instant(&args, at_us);
     status = db_run(db, &due_period, &args, &rows);
     if (status == DB_OK)
