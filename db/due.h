@@ -26,5 +26,4 @@ struct db_period {
     int64_t start_us;
     int64_t end_us;
 };
-enum db_status db_period_of(struct db *db, const char *period, const char *zone, int64_t at_us,
-                            struct db_period *ret_period) MUST_CHECK;
+enum db_status db_period_of(struct db *db, const char *period, const char *zone, int64_t at_us, struct db_period *ret_period) MUST_CHECK;
