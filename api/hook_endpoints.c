@@ -13,6 +13,7 @@
 #include "api/hooks/hook.h"
 #include "api/metrics.h"
 #include "api/page.h"
+#include "db/hook.h"
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 
@@ -134,6 +135,22 @@ static enum handled accept_nothing(struct call *c)
     return HANDLED_ANSWERED;
 }
 
+/* Has what was signed come with another body before? Remembered before anything is stored, so whatever dies in between, the body it came
+ * with is the only one that is ever taken under it, and the provider's own retry is that one. False: answered. */
+static bool comes_once(struct call *c, const struct incoming *in, const struct hook_once *once)
+{
+    const struct hook_token token = {.source_id = in->source_id, .token = once->token, .body = once->body, .until_us = once->until_us};
+    enum db_status status = once->wanted ? db_hook_once(c->db, &token) : DB_OK;
+
+    if (status == DB_NONE) {
+        (void)answer_problem_detail(c, PROBLEM_BAD_SIGNATURE, "what was signed came with another body before");
+        metrics_hook(c->api->metrics, HOOK_COUNT_REFUSED, 1);
+    } else if (status != DB_OK) {
+        (void)answer_status(c, status);
+    }
+    return status == DB_OK;
+}
+
 /* *why is read after the verdict was found. false: answered. */
 static bool genuine(struct call *c, enum hook_verdict verdict, const char *const *why)
 {
@@ -222,6 +239,7 @@ static enum handled take_sns(struct call *c, const struct incoming *in)
 enum handled api_hook(struct call *c)
 {
     CLEANUP(incoming_release) struct incoming in = {.url = BUF_INIT(URL_LENGTH)};
+    struct hook_once once;
     const char *why = "";
 
     if (!c->on_query_thread)
@@ -232,7 +250,7 @@ enum handled api_hook(struct call *c)
         return accept_nothing(c);
     if (hook_is_sns(in.entry))
         return take_sns(c, &in);
-    if (!genuine(c, hook_verify(in.entry, &in.request, &why), &why))
+    if (!genuine(c, hook_verify(in.entry, &in.request, &once, &why), &why) || !comes_once(c, &in, &once))
         return HANDLED_ANSWERED;
     return store(c, &in);
 }

@@ -122,6 +122,13 @@ static bool check_as(struct json value, const char *pointer, struct err *err)
     return check_one_of(value, pointer, words, err);
 }
 
+static bool check_replay(struct json value, const char *pointer, struct err *err)
+{
+    static const char *const words[] = {"once", NULL};
+
+    return check_one_of(value, pointer, words, err);
+}
+
 static bool check_answer(struct json value, const char *pointer, struct err *err)
 {
     static const char *const words[] = {"echo", "hmac", NULL};
@@ -211,6 +218,11 @@ static bool check_list(struct json list, const char *pointer, check_fn *check, s
         if (!check(value, below_n(pointer, n++).text, err))
             return false;
     return n > 0 && n <= RULES_MAX ? true : err_set(err, "bad_value", pointer, "must have 1 to %d items", RULES_MAX);
+}
+
+static bool check_places(struct json value, const char *pointer, struct err *err)
+{
+    return value.type == JSON_T_ARRAY ? check_list(value, pointer, check_place, err) : check_place(value, pointer, err);
 }
 
 static bool check_token_places(struct json value, const char *pointer, struct err *err)
@@ -390,11 +402,11 @@ static bool check_id(struct json value, const char *pointer, struct err *err)
 static bool check_verify(struct json value, const char *pointer, struct err *err)
 {
     static const struct member members[] = {
-        {"scheme", check_scheme, true},      {"hash", check_hash, false},        {"signature", check_place, false},
+        {"scheme", check_scheme, true},      {"hash", check_hash, false},        {"signature", check_places, false},
         {"encoding", check_encoding, false}, {"prefix", check_affix, false},     {"separator", check_separator, false},
         {"signed", check_signed, false},     {"timestamp", check_place, false},  {"timestamp_prefix", check_affix, false},
         {"tolerance", check_seconds, false}, {"key_prefix", check_affix, false}, {"key_encoding", check_key_encoding, false},
-        {"in", check_token_places, false},
+        {"in", check_token_places, false},   {"replay", check_replay, false},
     };
     struct json scheme;
 
@@ -405,6 +417,9 @@ static bool check_verify(struct json value, const char *pointer, struct err *err
         return err_set(err, "missing_member", below(pointer, "in").text, "is missing: where the token stands");
     if ((json_is(scheme, "hmac") || json_is(scheme, "ecdsa")) && json_get(value, "signature").type == JSON_T_NONE)
         return err_set(err, "missing_member", below(pointer, "signature").text, "is missing: where the signature stands");
+    if (json_get(value, "replay").type != JSON_T_NONE && json_get(value, "timestamp").type == JSON_T_NONE)
+        return err_set(err, "missing_member", below(pointer, "timestamp").text,
+                       "is missing: what comes once is remembered until it is stale");
     return true;
 }
 

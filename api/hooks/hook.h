@@ -13,6 +13,7 @@
 
 #include "server/base/attr.h"
 #include "server/base/err.h"
+#include "server/base/id.h"
 #include "server/base/json_scan.h"
 
 enum {
@@ -51,9 +52,20 @@ bool hook_check(struct json entry, const char *pointer, struct err *err) MUST_CH
 /* Can this be a secret of a source with this entry (a key that decodes, a topic's ARN)? False: err "bad_value" at the pointer. */
 bool hook_secret_ok(struct json entry, const char *secret, const char *pointer, struct err *err) MUST_CHECK;
 
+/* What a provider with `"replay": "once"` signed, which is not the body: it stands for the first body that came with it, and for no other.
+ * Whoever captured a request can send that again, and nothing else. */
+struct hook_once {
+    bool wanted;      /* else the rest is unset */
+    struct id token;  /* hash of what was signed */
+    struct id body;   /* hash of the body */
+    int64_t until_us; /* from then on it is stale */
+};
+
 /* Is the request the provider's? In constant time, over the raw bytes, before anything in them is used; a body is parsed before only
- * where the signature itself stands in it (`body:`). *ret_why is static, for the answer. Not for the scheme sns (hook_is_sns). */
-enum hook_verdict hook_verify(struct json entry, const struct hook_request *request, const char **ret_why) MUST_CHECK;
+ * where the signature itself stands in it (`body:`). Whether ret_once has come before with another body is for the caller to find out.
+ * *ret_why is static, for the answer. Not for the scheme sns (hook_is_sns). */
+enum hook_verdict hook_verify(struct json entry, const struct hook_request *request, struct hook_once *ret_once,
+                              const char **ret_why) MUST_CHECK;
 bool hook_is_sns(struct json entry);
 
 /* Is this one of the entry's `ping`s: what a provider posts unsigned when a webhook is made, before there can be a secret? It is

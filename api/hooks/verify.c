@@ -1,7 +1,8 @@
 /* Is a request its provider's? The one idea: every provider says the same few things (where the signature stands, how it is encoded,
  * what exactly was signed, with what key, when), so the scheme is code and the rest is the entry's `verify`. Invariants: what is signed
  * is put together from the raw bytes; digests are compared in constant time; each of several secrets is tried. A time is looked at only
- * once the signature is good. SNS is sns.c's. */
+ * once the signature is good. What may come once is the signed text as a whole, not a part of it: where a time and a token are signed
+ * without anything between them, one could lend the other its digits. Remembering it is not done here. SNS is sns.c's. */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -221,16 +222,33 @@ struct signatures {
     size_t n;
 };
 
-static void read_signatures(const struct check *check, const char *text, struct signatures *ret_signatures)
+/* Those of one place. False: nothing stands there. */
+static bool add_signatures(struct check *check, struct json place, struct signatures *signatures)
 {
+    char *text AUTO_FREE = place.type == JSON_T_STRING ? place_text(check, place.at + 1, place.len - 2) : NULL;
     struct candidates candidates = candidates_of(check, text, "prefix");
     const char *at;
     size_t len;
 
+    while (signatures->n < SIGNATURES_MAX && next_candidate(&candidates, &at, &len))
+        if (read_signature(check->rules, at, len, signatures->at[signatures->n].bytes, &signatures->at[signatures->n].len))
+            signatures->n++;
+    return text != NULL;
+}
+
+/* Of all places where one may stand. False: nothing stands anywhere. */
+static bool read_signatures(struct check *check, struct signatures *ret_signatures)
+{
+    struct json places = json_get(check->rules, "signature"), place;
+    struct json_iter iter = json_iter(places);
+    bool some = false;
+
     ret_signatures->n = 0;
-    while (ret_signatures->n < SIGNATURES_MAX && next_candidate(&candidates, &at, &len))
-        if (read_signature(check->rules, at, len, ret_signatures->at[ret_signatures->n].bytes, &ret_signatures->at[ret_signatures->n].len))
-            ret_signatures->n++;
+    if (places.type != JSON_T_ARRAY)
+        return add_signatures(check, places, ret_signatures);
+    while (json_next_element(&iter, &place))
+        some |= add_signatures(check, place, ret_signatures);
+    return some;
 }
 
 /* Does any of the signatures fit the secret? The text is hashed once, however many there are. */
@@ -250,19 +268,18 @@ static bool secret_fits(const struct check *check, const char *secret, const str
     return fits;
 }
 
-static bool some_fit(const struct check *check, const char *text_of_signatures, const struct buf *text)
+static bool some_fit(const struct check *check, const struct signatures *signatures, const struct buf *text)
 {
     const struct hook_request *request = check->look.request;
-    struct signatures signatures;
     bool fits = false;
 
-    read_signatures(check, text_of_signatures, &signatures);
-    for (size_t i = 0; signatures.n && i < request->n_secrets; i++)
-        fits |= secret_fits(check, request->secrets[i], text, &signatures);
+    for (size_t i = 0; signatures->n && i < request->n_secrets; i++)
+        fits |= secret_fits(check, request->secrets[i], text, signatures);
     return fits;
 }
 
-static enum hook_verdict verify_time(const struct check *check, const char **ret_why)
+/* *ret_until_us: from then on it is too long ago. */
+static enum hook_verdict verify_time(const struct check *check, int64_t *ret_until_us, const char **ret_why)
 {
     int64_t tolerance_s = HOOK_TOLERANCE_DEFAULT_S;
     struct json given = json_get(check->rules, "tolerance");
@@ -279,24 +296,29 @@ static enum hook_verdict verify_time(const struct check *check, const char **ret
     *ret_why = "it was signed too long ago, or in the future";
     if (seconds.digits < now_s - tolerance_s || seconds.digits > now_s + tolerance_s)
         return HOOK_STALE;
+    *ret_until_us = (seconds.digits + tolerance_s + 1) * US_PER_S;
     return HOOK_GENUINE;
 }
 
-static enum hook_verdict verify_signature(struct check *check, const char **ret_why)
+static enum hook_verdict verify_signature(struct check *check, struct hook_once *ret_once, const char **ret_why)
 {
-    AUTO_BUF struct buf text = BUF_INIT(2 * check->look.request->len + SIGNED_SLACK);
-    char *signatures AUTO_FREE = rule_place(check, "signature");
+    const struct hook_request *request = check->look.request;
+    AUTO_BUF struct buf text = BUF_INIT(2 * request->len + SIGNED_SLACK);
+    struct signatures signatures;
 
     *ret_why = "there is no signature";
-    if (!signatures || !read_timestamp(check))
+    if (!read_signatures(check, &signatures) || !read_timestamp(check))
         return HOOK_FORGED;
     *ret_why = "what was signed is missing or malformed";
     if (!signed_text(check, &text))
         return HOOK_FORGED;
     *ret_why = "the signature does not fit";
-    if (!some_fit(check, signatures, &text))
+    if (!some_fit(check, &signatures, &text))
         return HOOK_FORGED;
-    return verify_time(check, ret_why);
+    *ret_once = (struct hook_once){.wanted = is(json_get(check->rules, "replay"), "once"),
+                                   .token = id_hash(buf_text(&text), text.len),
+                                   .body = id_hash(request->body, request->len)};
+    return verify_time(check, &ret_once->until_us, ret_why);
 }
 
 /* Authorization: Basic …: the secret is user:password, or the password alone. */
@@ -352,20 +374,21 @@ bool hook_is_sns(struct json entry)
     return is(json_get(json_get(entry, "verify"), "scheme"), "sns");
 }
 
-enum hook_verdict hook_verify(struct json entry, const struct hook_request *request, const char **ret_why)
+enum hook_verdict hook_verify(struct json entry, const struct hook_request *request, struct hook_once *ret_once, const char **ret_why)
 {
     struct scratch scratch = {.pieces = NULL};
     CLEANUP(check_release)
     struct check check = {.rules = json_get(entry, "verify"), .look = {.request = request, .scratch = &scratch}};
     struct json scheme = json_get(check.rules, "scheme");
 
+    *ret_once = (struct hook_once){.wanted = false};
     *ret_why = "the source has no secret";
     if (!request->n_secrets)
         return HOOK_UNVERIFIABLE;
     if (is(scheme, "token"))
         return verify_token(&check, ret_why);
     if (is(scheme, "hmac") || is(scheme, "ecdsa"))
-        return verify_signature(&check, ret_why);
+        return verify_signature(&check, ret_once, ret_why);
     *ret_why = "the source has no way to be verified";
     return HOOK_UNVERIFIABLE;
 }

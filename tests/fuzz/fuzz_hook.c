@@ -68,12 +68,13 @@ static void take(struct json entry, const char *body, size_t len)
     struct err err = ERR_INIT;
     struct hook_batch batch;
     struct hook_probe probe;
+    struct hook_once once;
     struct hook_sns sns;
     const char *why = NULL;
 
     if (hook_is_sns(entry) && hook_sns_read(&request, &sns, &why) == HOOK_GENUINE)
         hook_sns_release(&sns);
-    (void)!hook_verify(entry, &request, &why);
+    (void)!hook_verify(entry, &request, &once, &why);
     ASSERT(why);
     (void)hook_is_ping(entry, &request);
     if (hook_probe(entry, &request, "y", &probe))

@@ -11,6 +11,7 @@ import pytest
 from support.client import Client
 from support.house import House, iso
 from support.postgres import ROOT
+from support.server import Server
 from support.signing import CERTIFICATE, SNS_HOST, TOPIC, Amazon, Keys, Signer, base64_mac, mac
 
 OK = b'{"success":true}'
@@ -220,6 +221,85 @@ def test_sources_that_take_none(house, anyone):
     assert house.api.post("/v1/sources", {"name": "secretless", "provider": "stripe"}).status == 201
     answer = anyone.post("/v1/hooks/secretless", {})
     assert answer.status == 409 and answer.code == "unverifiable"
+
+
+# --- What was signed is not the body
+
+
+def mailgun(token, signed=None, age=0, key="mailgun-key", **event):
+    """A Mailgun request of that token; signed: the signature object of another one."""
+    now = int(time.time()) - age
+    signed = signed or {"timestamp": str(now), "token": token, "signature": mac(key, b"%d%s" % (now, token.encode())).hexdigest()}
+    data = {"event": "delivered", "id": token, "timestamp": now, "recipient": "jane@example.com", **event}
+    return signed, json.dumps({"signature": signed, "event-data": data}).encode()
+
+
+def test_a_captured_request_is_no_pass(house, anyone):
+    """Mailgun signs a time and a token: with one request in hand, any body could be sent for ten hours."""
+    make_source(house, "once", "mailgun", "mailgun-key")
+    signed, first = mailgun("e0first")
+    _, other = mailgun("e0first", signed, recipient="victim@example.com", event="complained", id="other")
+    assert anyone.post("/v1/hooks/once", first).status == 200
+    before = stored(house, "once")
+    assert len(before) == 1
+    answer = anyone.post("/v1/hooks/once", other)
+    assert answer.status == 401 and answer.code == "bad_signature", answer
+    shifted = {**signed, "timestamp": signed["timestamp"] + "e0", "token": "first"}  # the same signed text
+    assert anyone.post("/v1/hooks/once", mailgun("", shifted, id="shifted")[1]).status == 401
+    assert anyone.post("/v1/hooks/once", first).status == 200  # Mailgun's own retry
+    assert stored(house, "once") == before
+    assert anyone.post("/v1/hooks/once", mailgun("second")[1]).status == 200
+    assert len(stored(house, "once")) == 2
+
+
+def test_a_token_is_taken_by_what_means_nothing_too(house, anyone):
+    make_source(house, "nothing", "mailgun", "mailgun-key")
+    signed, accepted = mailgun("nothing", event="accepted")
+    assert anyone.post("/v1/hooks/nothing", accepted).status == 200
+    assert anyone.post("/v1/hooks/nothing", mailgun("nothing", signed)[1]).status == 401
+    assert stored(house, "nothing") == []
+    assert house.api.request("DELETE", "/v1/sources/nothing").status == 204
+
+
+def test_tokens_are_remembered_by_all_and_for_as_long_as_they_work(house, anyone):
+    make_source(house, "kept", "mailgun", "mailgun-key")
+    make_source(house, "beside", "mailgun", "mailgun-key")
+    signed, first = mailgun("kept", age=35900)
+    assert anyone.post("/v1/hooks/kept", first).status == 200
+    assert anyone.post("/v1/hooks/beside", first).status == 200  # each source on its own
+    other = mailgun("kept", signed, id="other")[1]
+    beside = Server(house.connect_url())  # another process, and so one that was started after
+    assert Client(beside.address).post("/v1/hooks/kept", other).status == 401
+    assert beside.stop() == 0
+    assert house.one("SELECT count(*) FROM hook_token WHERE until BETWEEN now() AND now() + interval '3 minutes'") == 2
+    house.rows("UPDATE hook_token SET until = now() - interval '1 hour' RETURNING 1")  # as if time had passed
+    for n in range(3):  # each takes some of the old ones away
+        assert anyone.post("/v1/hooks/kept", mailgun(f"next{n}")[1]).status == 200
+    assert house.one("SELECT count(*) FROM hook_token") == 3
+
+
+def test_a_parent_account_signs_for_its_subaccounts(house, anyone):
+    make_source(house, "parent", "mailgun", "parent-key")
+    signed, _ = mailgun("sub", key="subaccount-key")
+    assert anyone.post("/v1/hooks/parent", mailgun("sub", signed)[1]).status == 401
+    text = (signed["timestamp"] + "sub").encode()
+    signed["parent-signature"] = mac("wrong", text).hexdigest()
+    assert anyone.post("/v1/hooks/parent", mailgun("sub", signed)[1]).status == 401
+    signed["parent-signature"] = mac("parent-key", text).hexdigest()
+    assert anyone.post("/v1/hooks/parent", mailgun("sub", signed)[1]).status == 200
+    assert len(stored(house, "parent")) == 1
+
+
+@pytest.mark.parametrize("verify, pointer, code", [
+    ({"replay": "never", "timestamp": "header:t"}, "/hook/verify/replay", "bad_value"),
+    ({"replay": "once"}, "/hook/verify/timestamp", "missing_member"),
+    ({"signature": []}, "/hook/verify/signature", "bad_value"),
+    ({"signature": ["header:a", "nowhere"]}, "/hook/verify/signature/1", "bad_path"),
+])
+def test_what_is_wrong_with_replay_is_told(house, verify, pointer, code):
+    hook = {"verify": {"scheme": "hmac", "signature": "header:s", **verify}, "person": {}, "map": {}}
+    answer = house.api.post("/v1/sources", {"name": "wrong", "provider": "custom", "hook": hook})
+    assert answer.status == 422 and answer.code == code and answer.json["errors"][0]["pointer"] == pointer, answer
 
 
 # --- Probes

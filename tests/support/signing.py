@@ -128,8 +128,9 @@ class Signer:
         return "", headers, body
 
     def mailgun(self, body, headers, now, flaw):
-        signature = mac("mailgun-secret", b"%d%s" % (now, b"t" * 50) + flaw).hexdigest()
-        signature = {"timestamp": str(now), "token": "t" * 50, "signature": signature}
+        token = hashlib.sha256(body).hexdigest()[:50]
+        signature = mac("mailgun-secret", b"%d%s" % (now, token.encode()) + flaw).hexdigest()
+        signature = {"timestamp": str(now), "token": token, "signature": signature}
         return "", headers, body.replace(b'"@SIGNATURE@"', json.dumps(signature).encode())
 
     def postmark(self, body, headers, now, flaw):

@@ -100,9 +100,10 @@ static inline void given_secret(struct given *given, const char *secret)
 
 static inline enum hook_verdict given_verdict(struct given *given)
 {
+    struct hook_once once;
     const char *why;
 
-    return hook_verify(given->entry, &given->request, &why);
+    return hook_verify(given->entry, &given->request, &once, &why);
 }
 
 static inline void given_free(struct given *given)
