@@ -9,7 +9,7 @@
 #include "db/membership.h"
 #include "db/others.h"
 
-enum { FIRST_PROFILES = 500, FIRST_PARTS = 16, QUICK_US = 50000, SAMPLE_ROWS = 1000 };
+enum { FIRST_PROFILES = 500, FIRST_PARTS = 16, QUICK_US = 50000, QUICK_PARTS = 4, SAMPLE_ROWS = 1000 };
 
 DB_STATEMENT(preview_frame, "", "SELECT clock_timestamp(), floor_at FROM retention");
 
@@ -131,6 +131,7 @@ static enum db_status count_range(struct run *run, struct db_previewed *previewe
 static enum db_status count_all(struct run *run, struct db_previewed *previewed)
 {
     int64_t until_us = clock_mono_us() + run->preview->budget_us, profiles;
+    int64_t quick_us = run->preview->budget_us / QUICK_PARTS < QUICK_US ? run->preview->budget_us / QUICK_PARTS : QUICK_US;
     enum db_status status = db_profiles_estimate(run->db, &profiles);
     uint64_t at, width, left = UINT64_MAX;
 
@@ -146,7 +147,7 @@ static enum db_status count_all(struct run *run, struct db_previewed *previewed)
         previewed->exact = more == left;
         left -= more + 1;
         at += more + 1;
-        if (clock_mono_us() - began_us < QUICK_US && width < UINT64_MAX / 2)
+        if (clock_mono_us() - began_us < quick_us && width < UINT64_MAX / 2)
             width *= 2;
     }
     previewed->share = previewed->exact ? 1 : 1 - (double)left / (double)UINT64_MAX;

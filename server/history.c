@@ -1,7 +1,8 @@
 /* The past of a segment. The one idea: membership at an instant is a pure function of events, so the size on each of the last thirty
  * midnights can be asked for like a preview: of a sample whose ids are the same for each day, so that days can be compared, or of all
- * profiles where they are few. It is done a day at a time when the worker has nothing better to do, kept when all are known, and marked as
- * computed. What cannot be computed (a definition too dear) is left out: nothing else rests on it. */
+ * profiles where they are few. It is done a day at a time when the worker has nothing better to do, and in a twentieth of its time when it
+ * always has; kept when all are known, and marked as computed. What cannot be computed (a definition too dear) is left out: nothing else
+ * rests on it. */
 #include "server/history.h"
 
 #include <string.h>
@@ -11,7 +12,13 @@
 #include "db/tick.h"
 #include "server/base/log.h"
 
-enum { NOTE_MS = 10 * 1000, FOLD_MS = 3600 * 1000, BUDGET_US = 30 * 1000, DAY_TIMEOUT_MS = 1000 };
+enum {
+    NOTE_MS = 10 * 1000,
+    FOLD_MS = 3600 * 1000,
+    BUDGET_US = 30 * 1000,
+    DAY_TIMEOUT_MS = 1000,
+    REST = 19 /* while events come in it rests so many times as long as it worked */
+};
 #define DAY_US (86400 * US_PER_S)
 
 void history_init(struct history *history, struct db *db, struct roster *roster, int64_t epoch)
@@ -81,9 +88,9 @@ enum db_status history_chore(struct history *history)
 
 /* --- The past --- */
 
-bool history_wants(const struct history *history)
+bool history_wants(const struct history *history, bool quiet, int64_t now_us)
 {
-    return history->segment_id != 0;
+    return history->segment_id != 0 && (quiet || now_us >= history->rest_until_us);
 }
 
 static enum db_status set_timeout(struct db *db, int ms)
@@ -162,7 +169,7 @@ static enum db_status compute_next(struct history *history, const struct roster_
     return DB_OK;
 }
 
-enum db_status history_step(struct history *history, int64_t as_of_us)
+static enum db_status work(struct history *history, int64_t as_of_us)
 {
     const struct roster_version *version = roster_find(history->roster, history->version_id);
     enum db_status status = DB_OK;
@@ -174,4 +181,14 @@ enum db_status history_step(struct history *history, int64_t as_of_us)
     if (history->n_done < history->n_days)
         status = compute_next(history, version, as_of_us);
     return status == DB_OK && history->n_done == history->n_days ? keep(history) : status;
+}
+
+enum db_status history_step(struct history *history, int64_t as_of_us)
+{
+    int64_t began_us = clock_mono_us(), ended_us;
+    enum db_status status = work(history, as_of_us);
+
+    ended_us = clock_mono_us();
+    history->rest_until_us = ended_us + REST * (ended_us - began_us);
+    return status;
 }

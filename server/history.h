@@ -25,6 +25,7 @@ struct history {
     int64_t sizes[HISTORY_DAYS]; /* -1: not known */
     size_t n_done;               /* days, */
     size_t n_days;               /* of so many */
+    int64_t rest_until_us;       /* monotonic: while events come in, no further day before then */
 };
 
 void history_init(struct history *history, struct db *db, struct roster *roster, int64_t epoch);
@@ -32,7 +33,8 @@ void history_init(struct history *history, struct db *db, struct roster *roster,
 /* Counts what is new in the feed, tidies up when it is time, and looks for segments without a past. To be called each second or so.
  * DB_NONE: no longer the leader. */
 enum db_status history_chore(struct history *history) MUST_CHECK;
-/* Is there a past to be computed? */
-bool history_wants(const struct history *history);
+/* Is there a past to be computed, and is it time? Quiet: no events come in, so it is; else it takes a twentieth of the time and no more, but that for certain.
+ * now_us: monotonic. */
+bool history_wants(const struct history *history, bool quiet, int64_t now_us);
 /* Computes one day of it, within some 50 ms. */
 enum db_status history_step(struct history *history, int64_t as_of_us) MUST_CHECK;

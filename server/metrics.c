@@ -86,6 +86,8 @@ static void print_worker(const struct worker_stats *stats, struct buf *text)
         {"worker_changes_total", "counter", "Changes written to the feed by ticks.", (double)stats->changes},
         {"worker_builds_total", "counter", "Versions that went live.", (double)stats->builds},
         {"worker_build_slices_total", "counter", "Slices of builds.", (double)stats->build_slices},
+        {"worker_history_seconds_total", "counter", "Time spent on sizes from before a segment was there.",
+         (double)stats->history_us / 1e6},
         {"worker_failed_versions_total", "counter", "Versions that failed.", (double)stats->failed},
         {"worker_set_aside_total", "counter", "Profiles set aside because they were too dear.", (double)stats->set_aside},
         {"membership_audited_total", "counter", "Profiles times versions compared by the audit.", (double)stats->audited},

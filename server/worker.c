@@ -68,7 +68,7 @@ struct worker {
     int64_t look_us;     /* versions were looked for, */
     int64_t chores_us;   /* chores were done, */
     int64_t audit_us;    /* something was audited, */
-    int64_t history_us;  /* a day of history was computed, */
+    int64_t busy_us;     /* a tick took something from the queue, */
     int64_t clock_us;    /* the database's clock was measured */
 };
 
@@ -345,6 +345,8 @@ static enum db_status tick_once(struct worker *worker)
         worker->tick_gap_ms = TICK_MIN_MS;
     count_tick(worker, &result, clock_mono_us() - worker->tick_us);
     worker->more = result.more;
+    if (result.touched)
+        worker->busy_us = clock_mono_us();
     worker->building |= result.swapped > 0; /* what waited for it may be built now */
     if (result.max_seq || result.lists.applied)
         tell(worker, result.max_seq);
@@ -394,8 +396,13 @@ static enum db_status audit_once(struct worker *worker)
 
 static enum db_status history_once(struct worker *worker)
 {
-    worker->history_us = clock_mono_us();
-    return history_step(&worker->history, worker->tick.differ.as_of_us);
+    int64_t began_us = clock_mono_us();
+    enum db_status status = history_step(&worker->history, worker->tick.differ.as_of_us);
+
+    pthread_mutex_lock(&worker->mtx);
+    worker->stats.history_us += (uint64_t)(clock_mono_us() - began_us);
+    pthread_mutex_unlock(&worker->mtx);
+    return status;
 }
 
 static bool tick_is_due(const struct worker *worker)
@@ -407,7 +414,7 @@ static bool tick_is_due(const struct worker *worker)
 
 static int64_t until_urgent_ms(const struct worker *worker)
 {
-    int64_t tick_ms = (worker->woken ? worker->tick_gap_ms : IDLE_MS) - (clock_mono_us() - worker->tick_us) / US_PER_MS;
+    int64_t tick_ms = (worker->woken || worker->swap ? worker->tick_gap_ms : IDLE_MS) - (clock_mono_us() - worker->tick_us) / US_PER_MS;
     int64_t look_ms = LOOK_MIN_MS - (clock_mono_us() - worker->look_us) / US_PER_MS;
 
     return worker->wants_look && look_ms < tick_ms ? look_ms : tick_ms;
@@ -420,6 +427,7 @@ static enum db_status step(struct worker *worker)
     enum db_status status = DB_OK;
     bool ticked = false;
 
+    wait_wake(worker, 0); /* what is done below must not keep a tick from being seen to be due */
     if (passed(worker->chores_us, CHORES_MS))
         status = do_chores(worker);
     if (status == DB_OK &&
@@ -433,13 +441,12 @@ static enum db_status step(struct worker *worker)
         return status;
     if (worker->building && !worker->tick.catching_up)
         return build_once(worker);
-    if (history_wants(&worker->history) && !tick_is_due(worker) && (!worker->woken || passed(worker->history_us, IDLE_MS)))
+    if (history_wants(&worker->history, !worker->woken && passed(worker->busy_us, IDLE_MS), clock_mono_us()))
         return history_once(worker);
-    if (!ticked && !worker->woken && wants_audit)
+    if (!ticked && wants_audit)
         return audit_once(worker);
-    if (!worker->more && !worker->swap) {
+    if (!worker->more)
         wait_wake(worker, until_urgent_ms(worker));
-    }
     return DB_OK;
 }
 

@@ -40,6 +40,7 @@ struct worker_stats {
     uint64_t changes;   /* written to the feed by ticks */
     uint64_t builds;    /* versions that went live */
     uint64_t build_slices;
+    uint64_t history_us;   /* spent on sizes from before a segment was there */
     uint64_t failed;       /* versions that failed */
     uint64_t set_aside;    /* profiles */
     uint64_t failed_ticks; /* rolled back */

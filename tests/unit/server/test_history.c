@@ -136,10 +136,10 @@ START_TEST(the_past_is_computed)
     settle_at(10 * DAY);
     for (int i = 0; i < 2; i++) {
         note();
-        ck_assert(history_wants(&history));
+        ck_assert(history_wants(&history, true, 0));
         for (int k = 0; k < HISTORY_DAYS; k++)
             ck_assert_int_eq(history_step(&history, T0 + 10 * DAY * US_PER_S), DB_OK);
-        ck_assert(!history_wants(&history));
+        ck_assert(!history_wants(&history, true, 0));
     }
     /* T0 is 13:33, so the first midnight is half a day after it. */
     sizes = ask_text("SELECT string_agg(size::text, ' ' ORDER BY at DESC) FROM segment_size JOIN segment USING (segment_id)"
@@ -151,7 +151,7 @@ START_TEST(the_past_is_computed)
                      30);
     expect_text("SELECT to_char(max(at) AT TIME ZONE 'UTC', 'HH24:MI') FROM segment_size WHERE computed", "23:59");
     note();
-    ck_assert(!history_wants(&history));
+    ck_assert(!history_wants(&history, true, 0));
     ck_assert_int_eq(ask("SELECT count(*) FROM segment WHERE backfilled_at IS NULL"), 0);
     world_end();
 }
@@ -172,7 +172,7 @@ START_TEST(a_past_that_takes_too_long_is_left_out)
     ck_assert_int_eq(history_step(&history, T0 + DAY * US_PER_S), DB_OK);
     store_run("DROP VIEW retention; ALTER TABLE kept RENAME TO retention");
     ck_assert_int_eq(history_step(&history, T0 + DAY * US_PER_S), DB_OK);
-    ck_assert(!history_wants(&history));
+    ck_assert(!history_wants(&history, true, 0));
     sizes = past();
     ck_assert_str_eq(sizes, "(null)");
     free(sizes);
@@ -182,5 +182,32 @@ START_TEST(a_past_that_takes_too_long_is_left_out)
 }
 END_TEST
 
+/* A step takes at least 20 ms here: it rests for nineteen times as long as it took. */
+START_TEST(it_rests_while_events_come)
+{
+    int64_t began_us, ended_us, rest_us;
+
+    begin();
+    segment("bought", BOUGHT);
+    settle_at(2);
+    note();
+    store_run("CREATE FUNCTION nap() RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(0.02); SELECT true'");
+    store_run(
+        "ALTER TABLE retention RENAME TO kept; CREATE VIEW retention AS SELECT one, CASE WHEN nap() THEN floor_at END AS floor_at FROM kept");
+    for (int i = 0; i < 3; i++) {
+        began_us = clock_mono_us();
+        ck_assert_int_eq(history_step(&history, T0 + DAY * US_PER_S), DB_OK);
+        ended_us = clock_mono_us();
+        rest_us = history.rest_until_us;
+        ck_assert_int_ge(rest_us - began_us, 400 * 1000);
+        ck_assert_int_le(rest_us - ended_us, 19 * (ended_us - began_us));
+        ck_assert(!history_wants(&history, false, rest_us - 1));
+        ck_assert(history_wants(&history, false, rest_us));
+        ck_assert(history_wants(&history, true, ended_us));
+    }
+    world_end();
+}
+END_TEST
+
 RUN_TESTS("history", the_feed_is_counted, a_new_definition_is_counted_too, old_minutes_become_hours_and_days, the_past_is_computed,
-          a_past_that_takes_too_long_is_left_out)
+          a_past_that_takes_too_long_is_left_out, it_rests_while_events_come)

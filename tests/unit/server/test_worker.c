@@ -160,6 +160,52 @@ START_TEST(a_definition_that_is_refused_fails_alone)
 }
 END_TEST
 
+static struct worker_stats stats_of(struct worker *worker)
+{
+    struct worker_stats stats;
+
+    worker_stats(worker, &stats);
+    return stats;
+}
+
+/* Each day of the past takes 50 ms here, so that it would fill the worker's time. */
+START_TEST(history_yields_to_events)
+{
+    enum { SHARE = 20, SLICES_US = 400 * 1000, EVENTS = 25 };
+    struct worker_config config = {.url = store_url()};
+    int64_t began_us, until_us = clock_mono_us() + DEADLINE_S * US_PER_S;
+    struct worker_stats before, after;
+    struct worker *worker;
+
+    store_begin();
+    for (int i = 0; i < 8; i++) {
+        char key[16];
+
+        (void)snprintf(key, sizeof key, "s%d", i);
+        segment(key, BOUGHT);
+    }
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
+    store_run("CREATE FUNCTION nap() RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(0.05); SELECT true'");
+    store_run("ALTER TABLE retention RENAME TO kept; CREATE VIEW retention AS SELECT one,"
+              " CASE WHEN current_setting('transaction_read_only') = 'off' OR nap() THEN floor_at END AS floor_at FROM kept");
+    worker = worker_start(&config);
+    wait_for("SELECT count(*) FROM segment_version WHERE state = 'live'", 8);
+    while (stats_of(worker).history_us == 0 && clock_mono_us() < until_us)
+        poll(NULL, 0, 5);
+    began_us = clock_mono_us();
+    before = stats_of(worker);
+    for (int i = 0; i < EVENTS; i++) {
+        TELL(1, 0, {.user = "bob", .event = "Order Completed", .at = now()});
+        worker_wake(worker);
+        wait_for("SELECT count(*) FROM touched", 0);
+    }
+    after = stats_of(worker);
+    ck_assert_uint_le(after.history_us - before.history_us, (uint64_t)(clock_mono_us() - began_us) / SHARE + SLICES_US);
+    worker_stop(worker);
+    store_end();
+}
+END_TEST
+
 START_TEST(the_newest_change_is_kept)
 {
     store_begin();
@@ -172,4 +218,4 @@ START_TEST(the_newest_change_is_kept)
 END_TEST
 
 RUN_TESTS("worker", the_newest_change_is_kept, follows_events, survives_a_lost_connection, hands_the_lead_over, deletes_and_sweeps,
-          a_definition_that_is_refused_fails_alone)
+          a_definition_that_is_refused_fails_alone, history_yields_to_events)
