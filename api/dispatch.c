@@ -268,6 +268,8 @@ static enum problem body_problem(const char *code)
 {
     if (strcmp(code, "overloaded") == 0)
         return PROBLEM_OVERLOADED;
+    if (strcmp(code, "bad_request") == 0)
+        return PROBLEM_BAD_REQUEST;
     if (strcmp(code, "head_too_large") == 0)
         return PROBLEM_HEAD_TOO_LARGE;
     return strcmp(code, "body_too_large") == 0 ? PROBLEM_BODY_TOO_LARGE : PROBLEM_BAD_ENCODING;
@@ -275,11 +277,15 @@ static enum problem body_problem(const char *code)
 
 static void bad_body(struct request *rq, void *context, const char *code, const char *detail)
 {
+    struct call *c = request_state(rq);
+    enum problem problem = body_problem(code);
     struct err err = ERR_INIT;
 
     (void)context;
+    if (problem == PROBLEM_BAD_REQUEST && c->face == FACE_COLLECT)
+        cors_add(c);
     (void)err_set(&err, code, "", "%s", detail);
-    (void)answer_problem(request_state(rq), body_problem(code), &err);
+    (void)answer_problem(c, problem, &err);
 }
 
 static void done(struct request *rq, void *context, unsigned status, int64_t took_us)

@@ -8,6 +8,7 @@
 static const struct problem_row rows[PROBLEM_COUNT] = {
     [PROBLEM_INVALID_JSON] = {"invalid_json", 400, "The body is not JSON"},
     [PROBLEM_BAD_BODY] = {"bad_body", 400, "The body cannot be used"},
+    [PROBLEM_BAD_REQUEST] = {"bad_request", 400, "The request's head is ambiguous"},
     [PROBLEM_BODY_TOO_LARGE] = {"body_too_large", 413, "The body is too large"},
     [PROBLEM_HEAD_TOO_LARGE] = {"head_too_large", 431, "The request's head is too large"},
     [PROBLEM_BAD_ENCODING] = {"bad_encoding", 400, "The body's content encoding is broken or unknown"},

@@ -3,6 +3,7 @@
 
 enum problem {
     PROBLEM_INVALID_JSON,
+    PROBLEM_BAD_REQUEST,
     PROBLEM_BAD_BODY, /* of collect, with the code of api/collect */
     PROBLEM_BODY_TOO_LARGE,
     PROBLEM_HEAD_TOO_LARGE,

@@ -31,8 +31,8 @@ struct http_hooks {
     /* A suspended request's deadline has passed: answer it now (503). What its owner answers later is dropped; its request_finish is still due.
      * Beware: the owner may be at work on the request at this moment, on its own thread. */
     void (*expired)(struct request *rq, void *context);
-    /* The body could not be read: code "body_too_large", "bad_gzip", "bad_encoding", "head_too_large" (it is not even looked at), or "overloaded" (a 503: too many bodies are on their way in);
-     * answer it. */
+    /* The body could not be read: code "body_too_large", "bad_gzip", "bad_encoding", "head_too_large" (it is not even looked at), "bad_request" (nor
+     * is it: the head is ambiguous, and what `begin` has answered is dropped), or "overloaded" (a 503: too many bodies are on their way in); answer it. */
     void (*bad_body)(struct request *rq, void *context, const char *code, const char *detail);
     /* An answer is complete and sent, or the client is gone (status 0): for metrics and the access log. */
     void (*done)(struct request *rq, void *context, unsigned status, int64_t took_us);

@@ -15,9 +15,11 @@
 
 enum {
     HTTP_LOOPS_MAX = 16,
-    HTTP_POOL = 32 << 10, /* memory of libmicrohttpd for one connection. It is zeroed after each request */
-    HTTP_HEAD_MAX =
-        24 << 10, /* the most a head may have: what is larger and still fits the pool we refuse, with an answer that can be read */
+    /* Memory of libmicrohttpd for one connection, zeroed after each request, and so resident from then on. What does not fit it the library
+     * refuses in its own words, which a page of another origin cannot read: so it is far more than a head may have, HTTP_HEAD_MAX, past which
+     * we refuse. Cookies count twice in it. */
+    HTTP_POOL = 80 << 10,
+    HTTP_HEAD_MAX = 24 << 10,
     HTTP_DROP_MAX = 16 << 20,         /* a body nobody wants is read and dropped up to here, so that its sender sees the answer */
     HTTP_BODIES_MAX = 512 << 20,      /* bytes of unfinished bodies one loop holds: connections times body limit would be far more */
     HTTP_READ_US = 60 * 1000 * 1000,  /* a head and its body must be in by then … */

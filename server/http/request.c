@@ -17,7 +17,6 @@
 
 static const char problem_type[] = "application/problem+json";
 static const char no_answer[] = STATIC_PROBLEM("Internal Server Error", "500", "internal", "something went wrong here");
-static const char bad_head[] = STATIC_PROBLEM("Bad Request", "400", "bad_request", "the request's head is ambiguous");
 
 /* --- Life --- */
 
@@ -152,21 +151,32 @@ static bool answer_now(const struct request *rq, uint64_t length)
     return length != LENGTH_UNKNOWN && too_far(rq, length);
 }
 
+/* Where such a request ends is anybody's guess: the connection ends with the answer, whatever follows on it. */
+static enum MHD_Result refuse_head(struct request *rq)
+{
+    struct loop *loop = rq->loop;
+
+    answer_drop(&rq->answer);
+    loop->hooks.bad_body(rq, loop->hooks.context, "bad_request", "the request's head is ambiguous");
+    if (rq->answer.response)
+        (void)MHD_add_response_header(rq->answer.response, "Connection", "close");
+    return queue_answer(rq);
+}
+
 static enum MHD_Result begin(struct request *rq, const char *method, const char *version)
 {
     struct loop *loop = rq->loop;
     uint64_t length;
+    bool sound = head_take(rq, method, version, &length);
 
     rq->stage = STAGE_BODY;
-    if (!head_take(rq, method, version, &length)) {
-        answer_static(rq, &rq->answer, 400, problem_type, bad_head);
-        return queue_answer(rq); /* before the body: so the connection ends, whatever follows on it */
-    }
     rq->counted = true;
     loop->active++;
     loop->hooks.begin(rq, loop->hooks.context);
     body_begin(&rq->body, request_header(rq, "Content-Encoding"), rq->body_limit, length == LENGTH_UNKNOWN ? 0 : length,
                loop->config.gzip_ratio_max);
+    if (!sound)
+        return refuse_head(rq);
     if (rq->head_bytes > HTTP_HEAD_MAX)
         body_refuse(&rq->body, "head_too_large", "the request's head is larger than 24 KiB");
     if ((!rq->answer.response && !rq->body.flaw) || !answer_now(rq, length))
