@@ -100,7 +100,7 @@ test: ## install what is missing, build, run all suites against throwaway Postgr
 	+@$(again) all unit-programs
 	@COHORTD=$(BUILD)/cohortd UNIT="$(sort $(UNIT))" SANITIZE=$(SANITIZE) scripts/test $(SUITES)
 
-unit-programs: $(UNIT) $(BUILD)/tests/golden/compile_tool
+unit-programs: $(UNIT) $(BUILD)/tests/golden/compile_tool $(BUILD)/tests/golden/judge_tool
 	@:
 
 unit: ## the C unit tests alone
@@ -127,8 +127,8 @@ fuzz: ## each fuzz target for FUZZ_SECONDS, under clang, ASan and UBSan
 fuzz-programs: $(FUZZ)
 	@:
 
-# The segment compiler as a filter, for tests/golden and tests/differential.
-$(BUILD)/tests/golden/compile_tool: $(BUILD)/tests/golden/compile_tool.o $(call archives,segment)
+# The segment compiler and the judge as filters, for tests/golden and tests/differential.
+$(BUILD)/tests/golden/%_tool: $(BUILD)/tests/golden/%_tool.o $(call archives,segment)
 	$(call say,link)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 lint: ## install what is missing, then every check-…: a script of that name in scripts/lint

@@ -172,15 +172,6 @@ void emit_events(struct compiler *compiler, const struct node *node, char ret_va
     }
 }
 
-static bool holds_of(const struct tests *tests, int64_t n)
-{
-    bool holds = true;
-
-    for (size_t i = 0; i < tests->n; i++)
-        holds &= decimal_holds(&tests->items[i], n);
-    return holds;
-}
-
 /* The count from which on the comparators keep their answer, or -1 when it is too far to be worth a bound. */
 static int64_t count_bound(const struct tests *tests)
 {
@@ -209,11 +200,11 @@ static void emit_count(struct compiler *compiler, const struct node *node)
     char value[VALUE_SQL];
 
     if (bound == 0) {
-        emit(compiler, "%s", holds_of(&node->tests, 0) ? "true" : "false");
+        emit(compiler, "%s", decimal_all_hold(&node->tests, 0) ? "true" : "false");
         return;
     }
     if (bound == 1) {
-        bool one = holds_of(&node->tests, 1), none = holds_of(&node->tests, 0);
+        bool one = decimal_all_hold(&node->tests, 1), none = decimal_all_hold(&node->tests, 0);
 
         if (one == none) {
             emit(compiler, "%s", one ? "true" : "false");

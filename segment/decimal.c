@@ -70,3 +70,77 @@ bool decimal_holds(const struct test *comparator, int64_t n)
         BUG("no comparator");
     }
 }
+
+bool decimal_all_hold(const struct tests *comparators, int64_t n)
+{
+    bool holds = true;
+
+    for (size_t i = 0; i < comparators->n; i++)
+        holds &= decimal_holds(&comparators->items[i], n);
+    return holds;
+}
+
+static int64_t round_down(struct decimal decimal)
+{
+    return decimal.negative ? -decimal.whole - decimal.fraction : decimal.whole;
+}
+
+static int64_t round_up(struct decimal decimal)
+{
+    return decimal.negative ? -decimal.whole : decimal.whole + decimal.fraction;
+}
+
+static void accept_from(struct accepted *accepted, int64_t least)
+{
+    if (least > accepted->least)
+        accepted->least = least;
+}
+
+static void accept_to(struct accepted *accepted, int64_t most)
+{
+    if (most < accepted->most)
+        accepted->most = most;
+}
+
+struct accepted decimal_accepted(const struct tests *comparators, int shift)
+{
+    struct accepted accepted = {.least = INT64_MIN + 1, .most = INT64_MAX, .except = INT64_MIN};
+
+    for (size_t i = 0; i < comparators->n; i++) {
+        const struct test *test = &comparators->items[i];
+        struct decimal low = decimal_read(test->operands[0].text, shift);
+        struct decimal high = decimal_read(test->operands[test->n - 1].text, shift);
+
+        if (test->op == OP_EQ || test->op == OP_GTE || test->op == OP_BETWEEN)
+            accept_from(&accepted, round_up(low));
+        if (test->op == OP_EQ || test->op == OP_LTE || test->op == OP_BETWEEN)
+            accept_to(&accepted, round_down(high));
+        if (test->op == OP_GT)
+            accept_from(&accepted, round_down(low) + 1);
+        if (test->op == OP_LT)
+            accept_to(&accepted, round_up(low) - 1);
+        if (test->op == OP_NEQ && !low.fraction)
+            accepted.except = round_down(low);
+    }
+    return accepted;
+}
+
+int accepted_holds(const struct accepted *accepted, int64_t low, int64_t high)
+{
+    bool excepted = accepted->except >= low && accepted->except <= high;
+
+    if (low >= accepted->least && high <= accepted->most && !excepted)
+        return 1;
+    low = low > accepted->least ? low : accepted->least;
+    high = high < accepted->most ? high : accepted->most;
+    return low > high || (low == high && low == accepted->except) ? 0 : -1;
+}
+
+int64_t accepted_enough(const struct accepted *accepted)
+{
+    int64_t enough = accepted->least > 0 ? accepted->least : 0;
+
+    if (accepted->most >= enough && accepted->most < INT64_MAX)
+        enough = accepted->most + 1;
+    return accepted->except >= enough ? accepted->except + 1 : enough;
+}

@@ -220,21 +220,12 @@ static enum sure sure(bool value)
     return value ? SURELY : SURELY_NOT;
 }
 
-/* Do the comparators hold of n? */
-static bool holds_of(const struct tests *tests, int64_t n)
-{
-    for (size_t i = 0; i < tests->n; i++)
-        if (!decimal_holds(&tests->items[i], n))
-            return false;
-    return true;
-}
-
 static enum sure empty_some(const struct tests *tests, size_t n_surely, size_t n_maybe)
 {
     bool can = false, must = true;
 
     for (size_t n = n_surely; n <= n_surely + n_maybe; n++) {
-        bool holds = holds_of(tests, (int64_t)n);
+        bool holds = decimal_all_hold(tests, (int64_t)n);
 
         can |= holds;
         must &= holds;
@@ -272,7 +263,7 @@ static bool measure_of_nothing(const struct node *node)
 {
     bool has_value = node->measure != MEASURE_AVG && node->measure != MEASURE_MIN && node->measure != MEASURE_MAX;
 
-    return has_value && holds_of(&node->tests, 0);
+    return has_value && decimal_all_hold(&node->tests, 0);
 }
 
 static enum sure empty_holds(const struct node *node)
@@ -295,7 +286,7 @@ static enum sure empty_holds(const struct node *node)
     case NODE_SOME:
         return empty_some(&node->tests, n_surely, n_maybe);
     case NODE_SCORE: /* the sum is known when nothing holds */
-        return n_surely + n_maybe ? EITHER : sure(holds_of(&node->tests, 0));
+        return n_surely + n_maybe ? EITHER : sure(decimal_all_hold(&node->tests, 0));
     case NODE_EVENT:
         return sure(measure_of_nothing(node));
     case NODE_SEQUENCE:

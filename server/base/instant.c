@@ -170,6 +170,18 @@ void instant_print(int64_t us, char ret_text[INSTANT_TEXT])
     *at = '\0';
 }
 
+int64_t instant_next_month(int64_t us)
+{
+    const int64_t us_per_day = S_PER_DAY * US_PER_S;
+    int64_t days = us / us_per_day - (us % us_per_day < 0);
+    int year, month, day;
+
+    date_from_days(days, &year, &month, &day);
+    days += 32 - day; /* 31 days after the first: within the next month */
+    date_from_days(days, &year, &month, &day);
+    return (days - day + 1) * us_per_day;
+}
+
 static int64_t unit_s(char unit)
 {
     switch (unit) {

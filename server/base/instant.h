@@ -25,5 +25,8 @@ bool instant_read(const char *text, size_t len, int64_t *ret_us, enum instant_fo
 /* Prints as RFC 3339 in UTC with six fraction digits and Z. Years 0 to 99999. */
 void instant_print(int64_t us, char ret_text[INSTANT_TEXT]);
 
+/* The first instant of the calendar month after that of the instant, in UTC. Any instant of the years −200,000 to 200,000. */
+int64_t instant_next_month(int64_t us);
+
 /* Reads a duration: digits without sign or leading zero and one of s m h d w, above 0 and up to 3650 d. */
 bool duration_read(const char *text, size_t len, int64_t *ret_us) MUST_CHECK;
