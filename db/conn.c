@@ -453,8 +453,8 @@ static enum db_status set_session(struct db *db)
              "SET statement_timeout = %u;",
              db->config.statement_timeout_ms);
     if (db->config.worker)
-        buf_add_text(&sql,
-                     "SET plan_cache_mode = force_generic_plan; SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s';");
+        buf_add_text(&sql, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
+                           "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s';");
     if (db->config.keyed)
         buf_add_text(&sql, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
                            "SET idle_in_transaction_session_timeout = '10s';");

@@ -19,8 +19,10 @@ DB_STATEMENT(date_filled, "ttu",
              "ON CONFLICT (path, timezone) DO UPDATE SET filled_to = excluded.filled_to");
 DB_STATEMENT(date_forget, "ttU", "DELETE FROM trait_date WHERE path = kept_path($1) AND timezone = $2 AND profile_id = ANY($3)");
 DB_STATEMENT(date_read, "ttU", DATES_OF("p.profile_id = ANY($3)"));
-DB_STATEMENT(date_due, "ttzzl",
-             "SELECT profile_id FROM trait_date WHERE path = kept_path($1) AND timezone = $2 AND at > $3 AND at <= $4 LIMIT $5");
+/* The order is that of the index on at. Without it an empty table's plan, which lasts until the table is analyzed, may read a path's every date. */
+DB_STATEMENT(
+    date_due, "ttzzl",
+    "SELECT profile_id FROM trait_date WHERE path = kept_path($1) AND timezone = $2 AND at > $3 AND at <= $4 ORDER BY at LIMIT $5");
 /* From local date a to b: who returned on a … b − 1 leaves, who returns on a + days + 1 … b + days enters. 29 February returns on the 28th, too. */
 DB_STATEMENT(date_anniversary, "ttzzil",
              "SELECT profile_id FROM trait_date WHERE path = kept_path($1) AND timezone = $2 AND month_day = ANY (ARRAY("
@@ -79,6 +81,11 @@ enum db_status db_date_fill(struct db *db, const struct db_date_path *path, cons
     db_arg_id(&mark, to);
     status = db_run(db, &date_fill, &args, NULL);
     return status == DB_OK ? db_run(db, &date_filled, &mark, NULL) : status;
+}
+
+enum db_status db_dates_analyze(struct db *db)
+{
+    return db_run_sql(db, "ANALYZE trait_date", NULL, NULL);
 }
 
 enum db_status db_date_refresh(struct db *db, const struct db_date_path *path, const struct id *profiles, size_t n)

@@ -21,6 +21,8 @@ bool db_date_is_kept_as(const char *path, const char *kept);
 enum db_status db_date_drop(struct db *db, const struct db_date_path *path) MUST_CHECK;
 /* Adds the dates of profiles from … to (both in), and marks the path as filled up to there. */
 enum db_status db_date_fill(struct db *db, const struct db_date_path *path, const struct id *from, const struct id *to) MUST_CHECK;
+/* After the last range of a path: what was planned for a smaller table is planned anew. */
+enum db_status db_dates_analyze(struct db *db) MUST_CHECK;
 /* Reads the dates of these profiles again. */
 enum db_status db_date_refresh(struct db *db, const struct db_date_path *path, const struct id *profiles, size_t n) MUST_CHECK;
 

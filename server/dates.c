@@ -85,6 +85,8 @@ static enum db_status fill_one(struct db *db, int64_t epoch, struct due_date *da
     if (status != DB_OK)
         return DB_RETRY;
     status = db_date_fill(db, &path, &range.from, &range.to);
+    if (status == DB_OK && is_last(&range.to))
+        status = db_dates_analyze(db);
     if (status == DB_OK)
         status = db_commit(db);
     if (status != DB_OK)

@@ -210,6 +210,36 @@ START_TEST(a_date_comes_near_and_passes)
 }
 END_TEST
 
+/* Does the worker execute so by that index? */
+static bool is_planned_by(const char *execute, const char *index)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    AUTO_BUF struct buf sql = BUF_INIT(300);
+    bool found = false;
+
+    buf_addf(&sql, "EXPLAIN EXECUTE %s", execute);
+    ck_assert_int_eq(db_run_sql(world.db, buf_text(&sql), NULL, &rows), DB_OK);
+    for (size_t i = 0; i < db_rows_count(&rows); i++)
+        found |= strstr(db_text(&rows, i, 0), index) != NULL;
+    return found;
+}
+
+/* Plans made while the table of dates was empty must not read a path's every date later on. */
+START_TEST(plans_of_dates_stay_good)
+{
+    world_begin();
+    ck_assert(is_planned_by("date_due('a', 'UTC', now(), now(), 9)", "trait_date_at_idx"));
+    store_run("INSERT INTO profile (profile_id, user_id, traits) SELECT gen_random_uuid(), i,"
+              " jsonb_build_object('born', date '1960-01-01' + i) FROM generate_series(1, 9999) i");
+    segment("soon", "{\"trait\":\"born\",\"anniversary_in\":\"2d\"}");
+    settle_at(0);
+    ck_assert(is_planned_by("date_due('born', 'UTC', now(), now(), 9)", "trait_date_at_idx"));
+    ck_assert(is_planned_by("date_forget('born', 'UTC', '{}')", "trait_date_pkey"));
+    ck_assert(is_planned_by("date_anniversary('born', 'UTC', now(), now(), 2, 9)", "trait_date_day_idx"));
+    world_end();
+}
+END_TEST
+
 START_TEST(an_anniversary_comes_and_goes)
 {
     world_begin();
@@ -618,7 +648,7 @@ END_TEST
 
 RUN_TESTS("tick", the_floor_is_just_below_the_oldest_event, an_event_brings_a_member_in, a_build_takes_what_was_there,
           a_new_profile_enters_equals_zero_at_once, a_window_loses_its_member_to_the_microsecond, skip_brings_a_member_in_by_time,
-          a_late_event_and_one_of_the_future, calendar_periods_end, first_seen_within_last_ends, a_trait_moves,
+          a_late_event_and_one_of_the_future, calendar_periods_end, first_seen_within_last_ends, a_trait_moves, plans_of_dates_stay_good,
           a_date_comes_near_and_passes, an_anniversary_comes_and_goes, a_day_ends_in_the_segment_s_time_zone,
           a_leap_day_returns_on_the_28th, a_merge_moves_the_membership, segments_in_segments, a_build_waits_for_what_it_refers_to,
           a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces,
