@@ -11,6 +11,8 @@
 #include "db/catalogue.h"
 #include "db/reject.h"
 
+enum { PAGE_BYTES = 8 << 20, FETCH_BYTES = 1 << 20, FETCH_FIRST = 10, FETCH_MOST = 200 };
+
 static void put_event(struct json_out *out, const struct event_row *row, bool with_person)
 {
     json_open(out, '{');
@@ -32,33 +34,55 @@ void event_put(struct json_out *out, const struct db_rows *rows, size_t i)
     put_event(out, &row, false);
 }
 
-void event_put_all(struct json_out *out, const struct db_rows *rows, size_t n, bool with_person)
+int32_t event_fetch(const struct db_rows *last)
 {
-    json_open(out, '[');
-    for (size_t i = 0; i < n; i++) {
-        struct event_row row = db_event_row(rows, i);
+    return last ? db_rows_worth(last, FETCH_BYTES, FETCH_MOST) : FETCH_FIRST;
+}
 
-        put_event(out, &row, with_person);
+enum db_status event_put_page(struct db *db, struct json_out *out, struct event_page *page)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    size_t begin = out->buf->len;
+    int32_t left = page->limit, n = event_fetch(NULL);
+    enum db_status status = DB_OK;
+
+    json_open(out, '[');
+    while (left > 0 && out->buf->len - begin < PAGE_BYTES && (status = db_events_next(db, n < left ? n : left, &rows)) == DB_OK) {
+        for (size_t i = 0; i < db_rows_count(&rows); i++) {
+            struct event_row row = db_event_row(&rows, i);
+
+            put_event(out, &row, page->with_person);
+            page->place = row.place;
+        }
+        left -= (int32_t)db_rows_count(&rows);
+        n = event_fetch(&rows);
     }
     json_close(out, ']');
+    if (status == DB_OK)
+        status = db_events_next(db, 1, &rows);
+    page->more = status == DB_OK;
+    return status == DB_NONE ? DB_OK : status;
 }
 
 enum handled api_event_recent(struct call *c)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     struct json_out out = JSON_OUT(&text);
+    struct event_page page = {.with_person = true};
     enum db_status status;
-    int32_t limit;
 
-    if (!page_limit(c, &limit))
+    if (!page_limit(c, &page.limit))
         return HANDLED_ANSWERED;
-    status = db_event_recent(c->db, limit, &rows);
-    if (status != DB_OK && status != DB_NONE)
-        return answer_status(c, status);
     json_open(&out, '{');
     json_key(&out, "data");
-    event_put_all(&out, &rows, db_rows_count(&rows), true);
+    status = db_begin(c->db, DB_REPEATABLE_READ_ONLY);
+    if (status == DB_OK)
+        status = db_event_recent_open(c->db, page.limit);
+    if (status == DB_OK)
+        status = event_put_page(c->db, &out, &page);
+    db_rollback(c->db);
+    if (status != DB_OK)
+        return answer_status(c, status);
     page_next(c, &out, NULL);
     json_close(&out, '}');
     return answer_json(c, 200, &text);

@@ -11,7 +11,7 @@
 #include "server/base/instant.h"
 #include "server/base/json_scan.h"
 
-enum { BATCH = 500, PIECE = 64 << 10, TEXT_MAX = 256 << 20 };
+enum { BATCH = 500, BATCH_FIRST = 20, BATCH_BYTES = 1 << 20, PIECE = 64 << 10, TEXT_MAX = 256 << 20 };
 
 void member_put(struct json_out *out, const struct member_row *row)
 {
@@ -136,7 +136,7 @@ static bool write_rows(const struct member_export *export, const struct db_rows 
 bool member_export_run(const struct member_export *export)
 {
     struct member_query query = {.key = export->key,
-                                 .limit = BATCH,
+                                 .limit = export->n_traits ? BATCH_FIRST : BATCH,
                                  .at_us = export->at_us,
                                  .traits = export->traits,
                                  .n_traits = export->n_traits,
@@ -151,6 +151,7 @@ bool member_export_run(const struct member_export *export)
     while ((status = db_member_more(export->db, &query, &rows)) == DB_OK) {
         if (!write_rows(export, &rows, &text))
             return false;
+        query.limit = db_rows_worth(&rows, BATCH_BYTES, BATCH);
         query.after = db_member_row(&rows, db_rows_count(&rows) - 1).profile_id;
     }
     return status == DB_NONE && pass_on(export, &text, 0);

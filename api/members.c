@@ -100,7 +100,7 @@ static enum handled answer_page(struct call *c, const struct page *page, const s
         id_print(&row.profile_id, place);
     }
     json_close(&out, ']');
-    page_next(c, &out, n > limit || (n && db_member_is_place(rows, n - 1)) ? place : NULL);
+    page_next(c, &out, n > limit || db_member_ends_early(rows) ? place : NULL);
     segment_put_freshness(&out, segment);
     json_add_int(&out, "size", segment->size);
     json_close(&out, '}');

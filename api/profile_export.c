@@ -26,13 +26,15 @@ static bool pass_on(struct whole *whole)
 static bool write_events(struct whole *whole, const struct id *profile)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum db_status status = db_profile_events_open(whole->db, profile);
+    int32_t n = event_fetch(NULL);
+    enum db_status status = db_profile_events_open(whole->db, profile, NULL);
 
     if (status != DB_OK)
         return false;
     json_key(&whole->out, "events");
     json_open(&whole->out, '[');
-    while ((status = db_profile_events_next(whole->db, &rows)) == DB_OK) {
+    while ((status = db_events_next(whole->db, n, &rows)) == DB_OK) {
+        n = event_fetch(&rows);
         for (size_t i = 0; i < db_rows_count(&rows); i++) {
             event_put(&whole->out, &rows, i); /* 1e99 is read back with all its digits: an event may be large */
             if (!pass_on(whole))

@@ -213,37 +213,50 @@ static bool read_place(const char *text, struct event_place *place)
     return *end == ' ' && id_read(end + 1, &place->message_id);
 }
 
+/* Of one snapshot. */
+static enum db_status put_events(struct call *c, const struct event_place *before, struct json_out *out, struct event_page *page)
+{
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status = db_begin(c->db, DB_REPEATABLE_READ_ONLY);
+    struct id raw, profile_id;
+
+    if (status == DB_OK)
+        status = person_read(call_param(c, 0), &raw) ? db_profile_read(c->db, &raw, &rows) : DB_NONE;
+    if (status == DB_OK) {
+        profile_id = db_profile_row(&rows).profile_id;
+        status = db_profile_events_open(c->db, &profile_id, before);
+    }
+    if (status == DB_OK)
+        status = event_put_page(c->db, out, page);
+    db_rollback(c->db);
+    return status;
+}
+
 enum handled api_profile_events(struct call *c)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, events = DB_ROWS_INIT;
     struct json_out out = JSON_OUT(&text);
     char next[96], id[ID_TEXT];
+    struct event_page events = {.with_person = false};
     struct event_place place;
     enum db_status status;
-    struct id profile_id;
     struct page page;
-    size_t n, shown;
 
-    if (!page_read(c, &page) || !find_profile(c, &rows))
+    if (!page_read(c, &page))
         return HANDLED_ANSWERED;
     if (!page.first && !read_place(page.place, &place))
         return answer_problem(c, PROBLEM_BAD_CURSOR, NULL);
-    profile_id = db_profile_row(&rows).profile_id;
-    status = db_profile_events(c->db, &profile_id, page.first ? NULL : &place, page.limit + 1, &events);
-    if (status != DB_OK && status != DB_NONE)
-        return answer_status(c, status);
-    n = db_rows_count(&events);
-    shown = n > (size_t)page.limit ? (size_t)page.limit : n;
+    events.limit = page.limit;
     json_open(&out, '{');
     json_key(&out, "data");
-    event_put_all(&out, &events, shown, false);
-    if (n > shown) {
-        place = db_event_row(&events, shown - 1).place;
-        id_print(&place.message_id, id);
-        (void)snprintf(next, sizeof next, "%" PRId64 " %" PRId64 " %s", place.ts_us, place.received_us, id);
+    status = put_events(c, page.first ? NULL : &place, &out, &events);
+    if (status != DB_OK)
+        return answer_status(c, status);
+    if (events.more) {
+        id_print(&events.place.message_id, id);
+        (void)snprintf(next, sizeof next, "%" PRId64 " %" PRId64 " %s", events.place.ts_us, events.place.received_us, id);
     }
-    page_next(c, &out, n > shown ? next : NULL);
+    page_next(c, &out, events.more ? next : NULL);
     json_close(&out, '}');
     return answer_json(c, 200, &text);
 }

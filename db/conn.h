@@ -138,6 +138,8 @@ struct db_rows {
 #define AUTO_DB_ROWS CLEANUP(db_rows_release)
 void db_rows_release(struct db_rows *rows);
 size_t db_rows_count(const struct db_rows *rows);
+/* So many rows like these take about that many bytes; 1 to most. */
+int32_t db_rows_worth(const struct db_rows *rows, size_t bytes, int32_t most);
 /* How many rows an INSERT, UPDATE or DELETE changed. */
 int64_t db_rows_affected(const struct db_rows *rows);
 bool db_null(const struct db_rows *rows, size_t row, int column);

@@ -12,22 +12,32 @@
 #define MEMBER_COLUMNS                                                                                                                     \
     "p.user_id, p.anonymous_id, p.email, m.entered_at,"                                                                                    \
     " CASE WHEN cardinality($4) > 0 THEN (SELECT jsonb_object_agg(k, p.traits -> k) FROM unnest($4) k) END"
+/* A page whose traits are large ends early, after some MiB; every row says whether there are more behind it. */
+#define MEMBER_BOUNDED(members)                                                                                                            \
+    "SELECT profile_id, user_id, anonymous_id, email, entered_at, traits, more FROM (SELECT x.*, lead(true, 1, false) OVER w AS more,"     \
+    " sum(octet_length(traits::text)) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before"                                 \
+    " FROM (SELECT m.*, user_id IS NULL AND anonymous_id IS NULL AND email IS NULL AS nobody"                                              \
+    " FROM (" members ") m (profile_id, user_id, anonymous_id, email, entered_at, traits)) x WINDOW w AS (ORDER BY profile_id, nobody)) y" \
+    " WHERE coalesce(before, 0) < 8388608 ORDER BY profile_id, nobody"
 #define MEMBER_OF                                                                                                                          \
     " WHERE m.version_id = (SELECT serving_version_id FROM segment WHERE key = $1 AND deleted_at IS NULL) AND m.profile_id > $2"
-DB_STATEMENT(member_page, "tuiT",
-             "SELECT m.profile_id, " MEMBER_COLUMNS " FROM membership m"
-             " JOIN LATERAL (SELECT * FROM profile p WHERE p.profile_id = m.profile_id OFFSET 0) p ON true" MEMBER_OF
-             " ORDER BY m.profile_id LIMIT $3");
+#define MEMBER_PAGE(more)                                                                                                                  \
+    "SELECT m.profile_id, " MEMBER_COLUMNS more " FROM membership m"                                                                       \
+    " JOIN LATERAL (SELECT * FROM profile p WHERE p.profile_id = m.profile_id OFFSET 0) p ON true" MEMBER_OF                               \
+    " ORDER BY m.profile_id LIMIT $3"
+DB_STATEMENT(member_page, "tuiT", MEMBER_PAGE(", false"));
+DB_STATEMENT(member_page_traits, "tuiT", MEMBER_BOUNDED(MEMBER_PAGE()));
 /* Looks at so many members at most: behind them comes a row of nobody that says how far it got. */
 #define SCAN_MAX    "20000"
 #define P_REACHABLE CONSENT_REACHABLE("p.profile_id", "p.traits", "$5")
 DB_STATEMENT(
     member_reachable, "tuiTT",
-    "SELECT CASE WHEN nth > " SCAN_MAX " THEN before ELSE m.profile_id END, " MEMBER_COLUMNS
-    " FROM (SELECT profile_id, entered_at, row_number() OVER w AS nth, lag(profile_id) OVER w AS before FROM membership m" MEMBER_OF
-    "   WINDOW w AS (ORDER BY profile_id) ORDER BY profile_id LIMIT " SCAN_MAX " + 1) m"
-    " LEFT JOIN LATERAL (SELECT * FROM profile WHERE profile_id = m.profile_id AND nth <= " SCAN_MAX " OFFSET 0) p ON " P_REACHABLE
-    " WHERE p.profile_id IS NOT NULL OR nth > " SCAN_MAX " ORDER BY m.profile_id LIMIT $3");
+    MEMBER_BOUNDED(
+        "SELECT CASE WHEN nth > " SCAN_MAX " THEN before ELSE m.profile_id END, " MEMBER_COLUMNS
+        " FROM (SELECT profile_id, entered_at, row_number() OVER w AS nth, lag(profile_id) OVER w AS before FROM membership m" MEMBER_OF
+        "   WINDOW w AS (ORDER BY profile_id) ORDER BY profile_id LIMIT " SCAN_MAX " + 1) m"
+        " LEFT JOIN LATERAL (SELECT * FROM profile WHERE profile_id = m.profile_id AND nth <= " SCAN_MAX " OFFSET 0) p ON " P_REACHABLE
+        " WHERE p.profile_id IS NOT NULL OR nth > " SCAN_MAX " ORDER BY m.profile_id LIMIT $3"));
 /* The first change of a person after the instant says what they were at it (an odd number in `first`: they left later, so they were in); who has none
  * since is what they are. A full join, so that it is hashed or merged whatever the planner believes of the sizes; what is shown is looked up for
  * the page's people only. */
@@ -46,7 +56,7 @@ DB_STATEMENT(
     "   UNION ALL SELECT c.user_id, c.anonymous_id, c.email FROM change c WHERE c.seq = w.seq) x"                                          \
     " WHERE cardinality($5) = 0 OR p.profile_id IS NOT NULL AND " CONSENT_REACHABLE("p.profile_id", "p.traits",                            \
                                                                                     "$5") " ORDER BY w.profile_id LIMIT $3"
-DB_STATEMENT(member_at, "tuiTTz", MEMBER_AT);
+DB_STATEMENT(member_at, "tuiTTz", MEMBER_BOUNDED(MEMBER_AT));
 DB_STATEMENT(member_at_open, "tuiTTz", "DECLARE member_at NO SCROLL CURSOR FOR " MEMBER_AT);
 DB_STATEMENT(
     member_count_at, "tz",
@@ -68,7 +78,7 @@ static const struct db_statement *bind(const struct member_query *query, struct 
     db_arg_int(args, query->limit);
     db_arg_texts(args, query->traits, query->n_traits);
     if (query->at_us == INSTANT_NONE && !query->n_reachable)
-        return &member_page;
+        return query->n_traits ? &member_page_traits : &member_page;
     db_arg_texts(args, query->reachable, query->n_reachable);
     if (query->at_us == INSTANT_NONE)
         return &member_reachable;
@@ -143,6 +153,13 @@ enum db_status db_member_count_at(struct db *db, const char *key, int64_t at_us,
 bool db_member_is_place(const struct db_rows *rows, size_t i)
 {
     return db_null(rows, i, 1) && db_null(rows, i, 2) && db_null(rows, i, 3);
+}
+
+bool db_member_ends_early(const struct db_rows *rows)
+{
+    size_t n = db_rows_count(rows);
+
+    return n && (db_member_is_place(rows, n - 1) || db_bool(rows, n - 1, 6));
 }
 
 struct member_row db_member_row(const struct db_rows *rows, size_t i)

@@ -3,6 +3,9 @@
  * worker's. */
 #include "db/profile.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define IDS(kind)                                                                                                                          \
     " ARRAY(SELECT external_id FROM identity a WHERE a.profile_id = p.profile_id AND a.kind = '" kind "' ORDER BY external_id LIMIT 1000)"
 DB_STATEMENT(profile_read, "u",
@@ -24,17 +27,14 @@ DB_STATEMENT(visitor_segments, "U",
              "  WHERE s.public AND s.deleted_at IS NULL ORDER BY s.key");
 #define EVENT_COLUMNS "SELECT e.ts, e.received_at, e.message_id, n.name, s.name, e.properties, e.context"
 #define EVENT_JOINS   "JOIN event_name n USING (name_id) LEFT JOIN source s ON s.source_id = e.source_id "
-DB_STATEMENT(profile_events, "uzzui",
-             EVENT_COLUMNS ", NULL::text, NULL::text, NULL::text FROM event e " EVENT_JOINS
-                           "WHERE e.profile_id = $1 AND e.ts <= $2 AND (e.ts, e.received_at, e.message_id) < ($2, $3, $4)"
-                           " ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC LIMIT $5");
-DB_STATEMENT(profile_events_open, "u",
-             "DECLARE profile_events NO SCROLL CURSOR FOR " EVENT_COLUMNS ", NULL::text, NULL::text, NULL::text FROM event e " EVENT_JOINS
-             "WHERE e.profile_id = $1 ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC");
-DB_STATEMENT(event_recent, "i",
-             EVENT_COLUMNS ", p.user_id, p.anonymous_id, p.email"
-                           " FROM (SELECT * FROM event ORDER BY ts DESC LIMIT $1) e " EVENT_JOINS
-                           "LEFT JOIN profile p USING (profile_id) ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC");
+#define EVENTS_CURSOR "DECLARE events NO SCROLL CURSOR FOR " EVENT_COLUMNS
+#define EVENTS_ORDER  " ORDER BY e.ts DESC, e.received_at DESC, e.message_id DESC"
+DB_STATEMENT(profile_events_open, "uzzu",
+             EVENTS_CURSOR ", NULL::text, NULL::text, NULL::text FROM event e " EVENT_JOINS
+                           "WHERE e.profile_id = $1 AND e.ts <= $2 AND (e.ts, e.received_at, e.message_id) < ($2, $3, $4)" EVENTS_ORDER);
+DB_STATEMENT(event_recent_open, "i",
+             EVENTS_CURSOR ", p.user_id, p.anonymous_id, p.email FROM (SELECT * FROM event ORDER BY ts DESC LIMIT $1) e " EVENT_JOINS
+                           "LEFT JOIN profile p USING (profile_id)" EVENTS_ORDER);
 
 enum db_status db_profile_read(struct db *db, const struct id *raw, struct db_rows *ret_rows)
 {
@@ -79,8 +79,7 @@ enum db_status db_visitor_segments(struct db *db, const struct id *raw, size_t n
     return db_run(db, &visitor_segments, &args, ret_rows);
 }
 
-enum db_status db_profile_events(struct db *db, const struct id *profile_id, const struct event_place *before, int32_t limit,
-                                 struct db_rows *ret_rows)
+enum db_status db_profile_events_open(struct db *db, const struct id *profile_id, const struct event_place *before)
 {
     static const struct event_place end = {.ts_us = DB_INSTANT_FUTURE, .received_us = DB_INSTANT_FUTURE};
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
@@ -91,29 +90,23 @@ enum db_status db_profile_events(struct db *db, const struct id *profile_id, con
     db_arg_instant(&args, before->ts_us);
     db_arg_instant(&args, before->received_us);
     db_arg_id(&args, &before->message_id);
-    db_arg_int(&args, limit);
-    return db_run(db, &profile_events, &args, ret_rows);
-}
-
-enum db_status db_profile_events_open(struct db *db, const struct id *profile_id)
-{
-    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
-
-    db_arg_id(&args, profile_id);
     return db_run(db, &profile_events_open, &args, NULL);
 }
 
-enum db_status db_profile_events_next(struct db *db, struct db_rows *ret_rows)
-{
-    return db_run_sql(db, "FETCH 100 FROM profile_events", NULL, ret_rows);
-}
-
-enum db_status db_event_recent(struct db *db, int32_t limit, struct db_rows *ret_rows)
+enum db_status db_event_recent_open(struct db *db, int32_t limit)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
     db_arg_int(&args, limit);
-    return db_run(db, &event_recent, &args, ret_rows);
+    return db_run(db, &event_recent_open, &args, NULL);
+}
+
+enum db_status db_events_next(struct db *db, int32_t n, struct db_rows *ret_rows)
+{
+    char fetch[64];
+
+    (void)snprintf(fetch, sizeof fetch, "FETCH %" PRId32 " FROM events", n);
+    return db_run_sql(db, fetch, NULL, ret_rows);
 }
 
 struct event_row db_event_row(const struct db_rows *rows, size_t i)

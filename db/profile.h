@@ -40,15 +40,12 @@ struct event_row {
     const char *source;     /* NULL: deleted since */
     const char *properties; /* JSON, or NULL */
     const char *context;
-    struct who who; /* of db_event_recent */
+    struct who who; /* of db_event_recent_open */
 };
-/* Events before a place (NULL: all), newest first. */
-enum db_status db_profile_events(struct db *db, const struct id *profile_id, const struct event_place *before, int32_t limit,
-                                 struct db_rows *ret_rows) MUST_CHECK;
-/* All of them, newest first, some hundred at a time, inside a transaction of the caller's that reads one person so: sorted once, where each page sorts anew.
- * DB_NONE: no more. */
-enum db_status db_profile_events_open(struct db *db, const struct id *profile_id) MUST_CHECK;
-enum db_status db_profile_events_next(struct db *db, struct db_rows *ret_rows) MUST_CHECK;
-/* The newest events of all. */
-enum db_status db_event_recent(struct db *db, int32_t limit, struct db_rows *ret_rows) MUST_CHECK;
+/* Events, newest first, inside a transaction of the caller's that opens them once, and takes as many at a time as it has room for: of a person, those
+ * before a place (NULL: all); or of everybody, the newest `limit`. */
+enum db_status db_profile_events_open(struct db *db, const struct id *profile_id, const struct event_place *before) MUST_CHECK;
+enum db_status db_event_recent_open(struct db *db, int32_t limit) MUST_CHECK;
+/* The next n of them, or fewer at the end; DB_NONE: no more. */
+enum db_status db_events_next(struct db *db, int32_t n, struct db_rows *ret_rows) MUST_CHECK;
 struct event_row db_event_row(const struct db_rows *rows, size_t i);

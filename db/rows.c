@@ -20,6 +20,14 @@ size_t db_rows_count(const struct db_rows *rows)
     return rows->result ? (size_t)PQntuples(rows->result) : 0;
 }
 
+int32_t db_rows_worth(const struct db_rows *rows, size_t bytes, int32_t most)
+{
+    size_t taken = rows->result ? PQresultMemorySize(rows->result) : 0;
+    size_t n = taken ? db_rows_count(rows) * bytes / taken : 0;
+
+    return n < 1 ? 1 : n < (size_t)most ? (int32_t)n : most;
+}
+
 int64_t db_rows_affected(const struct db_rows *rows)
 {
     return rows->result ? strtoll(PQcmdTuples(rows->result), NULL, 10) : 0;

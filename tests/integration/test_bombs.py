@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from support.client import basic
-from support.house import House
+from support.house import House, iso
 from support.raw import chunked, exchange, request
 
 MIB = 1 << 20
@@ -97,3 +97,70 @@ def test_memory_does_not_grow(house):
     assert INSTRUMENTED or end - begin < GROWTH_MAX / 2
     assert house.one("SELECT count(*) FROM event") == stored
     house.track("after", "E")
+
+
+# --- Large answers
+
+LARGE = 300
+PAGE_MAX = 44 * MIB  # 8 MiB of rows: as PostgreSQL sent them, as text, twice while that grows
+
+
+def pages(house, path):
+    """All pages of a listing: (how many rows each had, all rows)."""
+    sizes, rows, answer = [], [], house.api.get(path)
+    while True:
+        assert answer.status == 200, answer
+        sizes.append(len(answer.json["data"]))
+        rows += answer.json["data"]
+        if answer.json["next_cursor"] is None:
+            assert answer.json["next"] is None and "link" not in answer.headers
+            return sizes, rows
+        answer = house.api.get(f"{path}&cursor={answer.json['next_cursor']}")
+
+
+def grown(house, call):
+    begin = memory(house, peak=False)
+    reset_peak(house)
+    got = call()
+    growth = memory(house, peak=True) - begin
+    print(f"{growth / MIB:6.1f} MiB more at most")
+    return growth, got
+
+
+@pytest.fixture(scope="module")
+def large(house):
+    """So many messages, and people with traits, of 100 KB each."""
+    for n in range(0, LARGE, 20):
+        house.send(*({"type": "track", "userId": "large", "event": "Large", "properties": {"n": k, "x": "y" * 100_000}} for k in range(n, n + 20)))
+    for n in range(0, LARGE, 20):
+        house.send(*({"type": "identify", "userId": f"p{k:04}", "traits": {"email": f"p{k}@large.example", "big": "z" * 100_000}} for k in range(n, n + 20)))
+    house.segment("large", {"trait": "big", "exists": True})
+    house.large_at = iso(house.caught_up(house.now()))
+    return house
+
+
+@pytest.mark.parametrize("path, row", [
+    ("/v1/profiles/large/events?limit=1000", lambda row: row["properties"]["n"]),
+    ("/v1/segments/large/members?limit=1000&fields=big", lambda row: row["user_id"]),
+    ("/v1/segments/large/members?limit=1000&fields=big&at={at}", lambda row: row["user_id"]),
+    ("/v1/segments/large/members?limit=1000&fields=big&reachable=email", lambda row: row["user_id"]),
+])
+def test_pages_are_bounded_by_bytes_too(large, path, row):
+    growth, (sizes, rows) = grown(large, lambda: pages(large, path.format(at=large.large_at)))
+    assert len(rows) == LARGE and len({row(one) for one in rows}) == LARGE
+    assert len(sizes) > 3 and max(sizes) < 150 and min(sizes) > 0, sizes
+    assert INSTRUMENTED or growth < PAGE_MAX
+
+
+def test_the_last_events_are_bounded_by_bytes_too(large):
+    growth, answer = grown(large, lambda: large.api.get("/v1/events/recent?limit=1000"))
+    assert answer.status == 200 and 10 < len(answer.json["data"]) < 150 and answer.json["next"] is None
+    assert INSTRUMENTED or growth < PAGE_MAX
+
+
+@pytest.mark.parametrize("path, fields", [("/v1/profiles/large/export", None), ("/v1/segments/large/members?format=ndjson&fields=big", "big")])
+def test_exports_take_no_more_than_a_piece(large, path, fields):
+    growth, answer = grown(large, lambda: large.api.get(path))
+    rows = answer.body.splitlines() if fields else answer.json["events"]
+    assert answer.status == 200 and len(rows) == LARGE
+    assert INSTRUMENTED or growth < 16 * MIB
