@@ -228,7 +228,7 @@ class Store(Server):
                  f" CREATE TABLE {name} (LIKE event INCLUDING ALL EXCLUDING INDEXES)")
         self.run(FILL.format(partition=name), begin=begin, end=end, people=self.people, events=int(self.events * ((end - begin) / whole)))
         self.run(f"ALTER TABLE {name} ADD UNIQUE (profile_id, name_id, ts, message_id)")
-        self.run(f"CREATE INDEX ON {name} (ts)")
+        self.run(f"CREATE INDEX ON {name} ((ts AT TIME ZONE 'UTC'))")
         self.run(f"ALTER TABLE event ATTACH PARTITION {name} {bound}")
 
     def memory(self):

@@ -3,8 +3,10 @@
  * instead. */
 #include "db/due.h"
 
+/* By ts twice: on the column, so that other partitions are left out, and as it stands in event_time_idx. */
 DB_STATEMENT(due_events, "zzIl",
              "SELECT profile_id, name_id FROM event WHERE ts > $1 AND ts <= $2 "
+             "AND ts AT TIME ZONE 'UTC' > $1 AT TIME ZONE 'UTC' AND ts AT TIME ZONE 'UTC' <= $2 AT TIME ZONE 'UTC' "
              "AND CASE WHEN $3::integer[] IS NULL THEN name_id > 3 ELSE name_id = ANY($3) END LIMIT $4");
 DB_STATEMENT(due_first_seen, "zzl", "SELECT profile_id FROM profile WHERE first_seen > $1 AND first_seen <= $2 LIMIT $3");
 DB_STATEMENT(due_period, "ttz", "SELECT period_start($3, $1, -1, $2), period_start($3, $1, 0, $2), period_start($3, $1, 1, $2)");

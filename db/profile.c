@@ -33,8 +33,9 @@ DB_STATEMENT(profile_events_open, "uzzu",
              EVENTS_CURSOR ", NULL::text, NULL::text, NULL::text FROM event e " EVENT_JOINS
                            "WHERE e.profile_id = $1 AND e.ts <= $2 AND (e.ts, e.received_at, e.message_id) < ($2, $3, $4)" EVENTS_ORDER);
 DB_STATEMENT(event_recent_open, "i",
-             EVENTS_CURSOR ", p.user_id, p.anonymous_id, p.email FROM (SELECT * FROM event ORDER BY ts DESC LIMIT $1) e " EVENT_JOINS
-                           "LEFT JOIN profile p USING (profile_id)" EVENTS_ORDER);
+             EVENTS_CURSOR
+             ", p.user_id, p.anonymous_id, p.email FROM (SELECT * FROM event ORDER BY ts AT TIME ZONE 'UTC' DESC LIMIT $1) e " EVENT_JOINS
+             "LEFT JOIN profile p USING (profile_id)" EVENTS_ORDER);
 
 enum db_status db_profile_read(struct db *db, const struct id *raw, struct db_rows *ret_rows)
 {

@@ -20,7 +20,7 @@ DB_STATEMENT(
     worker_beat, "l",
     "UPDATE worker SET beat = clock_timestamp() WHERE epoch = $1 "
     "RETURNING beat, as_of,"
-    " (SELECT greatest(floor_at, (SELECT min(ts) FROM event) - interval '1 microsecond') FROM retention), EXISTS (SELECT FROM segment WHERE deleted_at IS NOT NULL)");
+    " (SELECT greatest(floor_at, (SELECT min(ts AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' FROM event) - interval '1 microsecond') FROM retention), EXISTS (SELECT FROM segment WHERE deleted_at IS NOT NULL)");
 DB_STATEMENT(worker_mark, "lz", "UPDATE worker SET as_of = $2, beat = clock_timestamp() WHERE epoch = $1");
 DB_STATEMENT(worker_notify, "t", "SELECT pg_notify('cohortd_change', $1)");
 DB_STATEMENT(worker_status, "",

@@ -1,0 +1,26 @@
+"""A plan is made once and kept, so one made while the tables were empty must still be right when they are full. PostgreSQL takes a table that was vacuumed
+while empty for one that stays small: before the worker's sessions and the index on time were made for it, a tick read all events for each evaluation."""
+from support.house import House
+from support.wait import wait_for
+
+PEOPLE = 2000
+
+
+def test_plans_made_over_empty_tables_stay_cheap():
+    with House() as house:
+        with house.db.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+        house.segment("viewers", {"event": "View", "gte": 2})
+        house.segment("recent", {"event": "View", "window": {"last": "7d"}, "where": {"property": "n", "gte": 0}, "gte": 2})
+        house.segment("any", {"event": "*", "window": {"last": "30d"}, "gte": 3})
+        house.segment("waverers", {"sequence": [{"event": "View"}, {"absent": "Buy"}]})
+        house.segment("others", {"not": {"segment": "viewers"}})
+        house.track("first", "View")
+        house.caught_up()  # the plans are made
+        for begin in range(0, PEOPLE, 500):
+            house.send(*({"type": "track", "userId": f"u{n}", "event": "View", "properties": {"n": n}} for n in range(begin, begin + 500) for _ in range(2)))
+        assert len(house.members("viewers")) == PEOPLE
+        read = wait_for(lambda: house.one("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname ~ '^event_2'"), 10, "statistics")
+        walked = house.one("SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname ~ '^(event_2.*|profile|membership)$'")
+        assert read + walked < 100 * PEOPLE, f"{read} rows of indexes and {walked} of whole tables read for {PEOPLE} people"
+
