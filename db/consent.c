@@ -78,17 +78,7 @@ void db_consent_send_said(struct db *db, const struct consent_said *said, size_t
 
 void db_consent_send_move(struct db *db, const struct move *moves, size_t n)
 {
-    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
-
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(&args, &moves[i].gone);
-    db_array_end(&args);
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(&args, &moves[i].into);
-    db_array_end(&args);
-    db_send(db, &consent_move, &args);
+    db_moves_send(db, &consent_move, moves, n);
 }
 
 enum db_status db_consent_read(struct db *db, const struct id *profile_id, struct db_rows *ret_rows)

@@ -22,6 +22,7 @@ struct identity_profile {
     enum person_kind kind; /* its strength: of the strongest id that it has or had */
     bool large;            /* it has more events than are moved beside other work (or its traits were left out), */
     bool huge;             /* or than are moved at all: it is never merged */
+    bool orders;           /* it has orders; only of those that may be merged away */
     size_t owner;          /* the identity it was made for: gives user_id, email or anonymous_id */
     size_t into;           /* the profile that it was merged into in this walk; IDENTITY_NONE: it lives */
     int64_t first_seen_us;

@@ -88,10 +88,13 @@ static enum db_status attempt(struct batch *batch)
         batch->large = false;
         ingest_walk(batch);
         if (ingest_locks_suffice(batch)) {
-            if (!batch->large || batch->to - batch->from == 1)
-                return ingest_write(batch);
-            db_rollback(batch->db);
-            return DB_NONE;
+            if (batch->large && batch->to - batch->from > 1) {
+                db_rollback(batch->db);
+                return DB_NONE;
+            }
+            status = ingest_orders(batch);
+            if (status != DB_NONE)
+                return status == DB_OK ? ingest_write(batch) : status;
         }
         db_rollback(batch->db);
     }

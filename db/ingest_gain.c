@@ -38,7 +38,9 @@ static void gather_item(struct gains *gains, size_t at)
     const struct message *message = item->message;
     size_t living = identity_living(&gains->batch->people, item->profile);
 
-    gains->profiles[living].used = true;
+    gains->profiles[living].used = gains->any = true;
+    if (item->repeated)
+        return;
     if (message->kind == MESSAGE_EVENT)
         reach(&gains->profiles[living], message->ts_us, message->ts_us);
     if (message->kind == MESSAGE_IDENTIFY && message->properties.at)

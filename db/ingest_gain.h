@@ -6,7 +6,7 @@
 
 /* What the batch brings to a profile. */
 struct gain {
-    bool used;                 /* a message is stored under it */
+    bool used;                 /* a message is stored under it, or repeats an order */
     int64_t first_us, last_us; /* of its events, those of profiles merged into it included; INSTANT_NONE: none */
     size_t traits, traits_end; /* its identifies, a list of items; IDENTITY_NONE: none */
     struct traits *fold; /* owned; of a profile that takes part in a merge: the traits of its identifies and of those merged into it */
@@ -25,6 +25,7 @@ struct gains {
     struct batch *batch;
     struct gain *profiles; /* owned; one for each of the profiles */
     size_t n_profiles;
+    bool any;                     /* of them is used */
     VEC(struct event_key) events; /* sorted */
     VEC(size_t) created;          /* profiles without a row, by id */
     VEC(size_t) changed;          /* profiles whose row changes, by id */

@@ -24,7 +24,8 @@ DB_STATEMENT(
     " FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id LEFT JOIN profile p ON p.profile_id = i.profile_id");
 DB_STATEMENT(ingest_lone, "U",
              "SELECT p.profile_id, s.raw_id, array_position(ARRAY['user', 'email', 'anonymous'], s.kind) - 1, p.traits,"
-             " (SELECT count(*) FROM (SELECT FROM event e WHERE e.profile_id = p.profile_id LIMIT 1000001) AS most)"
+             " (SELECT count(*) FROM (SELECT FROM event e WHERE e.profile_id = p.profile_id LIMIT 1000001) AS most),"
+             " EXISTS (SELECT FROM order_seen o WHERE o.profile_id = p.profile_id)"
              " FROM (SELECT profile_id, CASE WHEN sum(octet_length(traits::text)) OVER (ORDER BY profile_id) - octet_length(traits::text)"
              " < 4194304 THEN traits END AS traits"
              " FROM (SELECT DISTINCT i.profile_id FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id) AS meant"
@@ -92,6 +93,7 @@ static void take_item(struct batch *batch, size_t at)
     const struct message *message = item->message;
 
     item->dropped = item->rejected;
+    item->repeated = false;
     for (enum person_kind kind = PERSON_USER; kind < PERSON_KINDS; kind++) {
         const struct person *person = message_person(message, kind);
 
@@ -204,6 +206,7 @@ static void know_lone(struct identities *people, const struct db_rows *rows, siz
     profile->traits = (struct span){.at = db_text(rows, row, 3), .len = db_text_len(rows, row, 3)};
     profile->large = db_int(rows, row, 4) > MOVE_BESIDE_MAX || db_null(rows, row, 3);
     profile->huge = db_int(rows, row, 4) > MOVE_MAX;
+    profile->orders = db_bool(rows, row, 5);
 }
 
 /* Did the id mean this profile when the transaction began, or before? */

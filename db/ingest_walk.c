@@ -48,7 +48,7 @@ void ingest_walk(struct batch *batch)
     }
 }
 
-static bool needs_alone(struct batch *batch, const struct id *raw)
+bool ingest_needs_alone(struct batch *batch, const struct id *raw)
 {
     enum lock *lock = &batch->locks[raw->bytes[0]];
     bool missing = *lock != LOCK_EXCLUSIVE;
@@ -63,14 +63,14 @@ bool ingest_locks_suffice(struct batch *batch)
     bool missing = false;
 
     for (size_t i = 0; i < people->merges.n; i++) {
-        missing |= needs_alone(batch, &people->profiles.at[people->merges.at[i].gone].id);
-        missing |= needs_alone(batch, &people->profiles.at[people->merges.at[i].into].id);
+        missing |= ingest_needs_alone(batch, &people->profiles.at[people->merges.at[i].gone].id);
+        missing |= ingest_needs_alone(batch, &people->profiles.at[people->merges.at[i].into].id);
     }
     for (size_t i = 0; i < people->ids.n; i++) {
         size_t before = people->ids.at[i].before;
 
         if (before != IDENTITY_NONE && people->profiles.at[before].into != IDENTITY_NONE)
-            missing |= needs_alone(batch, &people->ids.at[i].raw);
+            missing |= ingest_needs_alone(batch, &people->ids.at[i].raw);
     }
     return !missing;
 }

@@ -7,7 +7,7 @@
 
 #include "db/consent.h"
 #include "db/ingest_gain.h"
-#include "db/move.h"
+#include "db/order.h"
 #include "db/reject.h"
 #include "server/base/alloc.h"
 
@@ -52,9 +52,9 @@ DB_STATEMENT(
                                                                                        "$4::timestamptz[], $5::timestamptz[])"
                                                                                        " AS n (profile_id, below, traits, first_seen, "
                                                                                        "last_seen) WHERE p.profile_id = n.profile_id");
-DB_STATEMENT(ingest_odd_new, "UIUZ",
-             "INSERT INTO odd_message (message_id, name_id, raw_id, own_ts)"
-             " SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::timestamptz[]) ON CONFLICT DO NOTHING");
+DB_STATEMENT(ingest_odd_new, "UIUZB",
+             "INSERT INTO odd_message (message_id, name_id, raw_id, own_ts, repeated)"
+             " SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::timestamptz[], $5::boolean[]) ON CONFLICT DO NOTHING");
 
 /* Gives the positions of the events that were there already. */
 DB_STATEMENT(
@@ -99,20 +99,27 @@ static void note_sent(struct writing *w, struct db_rows *rows)
 
 static void send_moves(struct writing *w)
 {
-    const struct identities *people = &w->batch->people;
-    struct move *moves;
+    struct move *moves AUTO_FREE = ingest_moves(w->batch);
+    size_t n = w->batch->people.merges.n;
 
-    if (!people->merges.n)
+    if (!n)
         return;
-    moves = mem_grow(NULL, people->merges.n, sizeof *moves);
-    for (size_t i = 0; i < people->merges.n; i++)
-        moves[i] = (struct move){.gone = *id_of(w, people->merges.at[i].gone),
-                                 .into = *id_of(w, identity_living(people, people->merges.at[i].into))};
-    db_move_send(w->batch->db, moves, people->merges.n);
+    db_move_send(w->batch->db, moves, n);
     note_sent(w, NULL);
-    db_consent_send_move(w->batch->db, moves, people->merges.n);
+    db_consent_send_move(w->batch->db, moves, n);
     note_sent(w, NULL);
-    free(moves);
+}
+
+/* Last, when all is where it belongs. */
+static void send_settle(struct writing *w)
+{
+    struct move *moves AUTO_FREE = NULL;
+
+    if (!w->batch->merges_orders)
+        return;
+    moves = ingest_moves(w->batch);
+    db_order_send_settle(w->batch->db, moves, w->batch->people.merges.n);
+    note_sent(w, NULL);
 }
 
 /* --- Identities --- */
@@ -383,7 +390,7 @@ static void send_events(struct writing *w, struct db_rows *known)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    if (!w->gains.events.n)
+    if (!w->gains.any)
         return;
     put_keys(&args, w);
     put_payloads(&args, w);
@@ -399,6 +406,7 @@ struct odd_key {
     int32_t name_id;
     struct id raw;
     int64_t own_ts_us;
+    bool repeated;
 };
 struct odd_keys {
     struct odd_key *at; /* owned */
@@ -425,13 +433,14 @@ static struct odd_keys odd_keys(const struct batch *batch)
     for (size_t i = batch->from; i < batch->to; i++) {
         const struct message *message = batch->items[i].message;
 
-        if (batch->items[i].dropped || !message_is_odd(message))
+        if (batch->items[i].dropped || !(message_is_odd(message) || batch->items[i].repeated))
             continue;
         *VEC_ADD(&keys) = (struct odd_key){
             .message = message->message_id,
             .name_id = batch->items[i].name_id,
             .raw = batch->people.ids.at[identity_strongest(batch->items[i].ids)].raw,
             .own_ts_us = message->own_ts_us == INSTANT_NONE ? DB_INSTANT_PAST : message->own_ts_us,
+            .repeated = batch->items[i].repeated,
         };
     }
     if (keys.n)
@@ -461,6 +470,10 @@ static void send_odd(struct writing *w)
     db_array_begin(&args, 'Z');
     for (size_t i = 0; i < keys.n; i++)
         db_array_instant(&args, keys.at[i].own_ts_us);
+    db_array_end(&args);
+    db_array_begin(&args, 'B');
+    for (size_t i = 0; i < keys.n; i++)
+        db_array_bool(&args, keys.at[i].repeated);
     db_array_end(&args);
     db_send(w->batch->db, &ingest_odd_new, &args);
     note_sent(w, NULL);
@@ -496,8 +509,11 @@ static void note_outcomes(struct writing *w, const struct db_rows *known)
 {
     struct batch *batch = w->batch;
 
-    for (size_t i = batch->from; i < batch->to; i++)
-        batch->items[i].outcome = batch->items[i].rejected ? OUTCOME_REJECTED : batch->items[i].dropped ? OUTCOME_DOUBLE : OUTCOME_STORED;
+    for (size_t i = batch->from; i < batch->to; i++) {
+        struct item *item = &batch->items[i];
+
+        item->outcome = item->rejected ? OUTCOME_REJECTED : item->dropped || item->repeated ? OUTCOME_DOUBLE : OUTCOME_STORED;
+    }
     for (size_t i = 0; i < db_rows_count(known); i++)
         batch->items[w->gains.events.at[db_int(known, i, 0) - 1].item].outcome = OUTCOME_DOUBLE;
     vec_clear(&batch->rejects);
@@ -518,6 +534,7 @@ enum db_status ingest_write(struct batch *batch)
     if (ingest_send_consent(batch))
         note_sent(&w, NULL);
     send_odd(&w);
+    send_settle(&w);
     send_rejects(&w);
     db_send_sql(batch->db, "COMMIT", NULL);
     note_sent(&w, NULL);

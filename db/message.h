@@ -15,6 +15,8 @@ enum message_kind { MESSAGE_EVENT, MESSAGE_IDENTIFY, MESSAGE_ALIAS, MESSAGE_GROU
 #define NAME_IDENTIFY "$identify"
 #define NAME_ALIAS    "$alias"
 #define NAME_GROUP    "$group"
+/* The event that counts once for each order_id of a person. */
+#define NAME_ORDER "Order Completed"
 enum { NAME_ID_IDENTIFY = 1, NAME_ID_ALIAS = 2, NAME_ID_GROUP = 3, NAME_ID_FIRST_EVENT = 4 };
 
 /* A span of bytes, borrowed from the job or static. at NULL: not given. */
@@ -50,6 +52,7 @@ struct message {
     int64_t received_us;     /* grows by at least 1 µs from message to message */
     struct span properties;  /* a JSON object as text or NULL; of identify its traits, of group groupId and traits, of alias previousId */
     struct span context;     /* a JSON object as text or NULL */
+    struct span order_id;    /* of an event NAME_ORDER: its usable order_id as JSON, a string that is not empty or a number; or NULL */
     struct span consent;     /* of an identify: a JSON object as text, channel to "granted", "denied" or null (unknown); or NULL */
     bool opted_out; /* the browser sent Global Privacy Control or Do Not Track: consent third_party is denied unless stated otherwise */
     int32_t source_id;

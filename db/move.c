@@ -1,6 +1,6 @@
 /* Moving events between profiles. The one idea: events are taken out and put in again by one statement, never updated in place:
  * profile_id leads the unique key, and an event that is there already under the survivor (a double sent under both ids) must not stop
- * the others. Consent has a statement of its own (db/consent.h), list memberships follow in the next tick; whatever else may one day hang on a
+ * the others. Consent and orders have statements of their own (db/consent.h, db/order.h), list memberships follow in the next tick; whatever else may one day hang on a
  * profile is to be moved here, too. */
 #include "db/move.h"
 
@@ -20,7 +20,7 @@ DB_STATEMENT(
     " SELECT coalesce((SELECT max(ts) FROM taken), '-infinity'),"
     " ARRAY(SELECT into_id FROM moved ORDER BY into_id, name_id), ARRAY(SELECT name_id FROM moved ORDER BY into_id, name_id), $1, $2");
 
-void db_move_send(struct db *db, const struct move *moves, size_t n)
+void db_moves_send(struct db *db, const struct db_statement *statement, const struct move *moves, size_t n)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
@@ -32,5 +32,10 @@ void db_move_send(struct db *db, const struct move *moves, size_t n)
     for (size_t i = 0; i < n; i++)
         db_array_id(&args, &moves[i].into);
     db_array_end(&args);
-    db_send(db, &move_events, &args);
+    db_send(db, statement, &args);
+}
+
+void db_move_send(struct db *db, const struct move *moves, size_t n)
+{
+    db_moves_send(db, &move_events, moves, n);
 }

@@ -8,7 +8,7 @@
 
 #include "db/consent.h"
 #include "db/lock.h"
-#include "db/move.h"
+#include "db/order.h"
 
 enum { LOCKS = 256, PEOPLE_MAX = 2, PIECE = 10000 };
 #define NOBODY "'00000000-0000-0000-0000-000000000000'::uuid"
@@ -30,7 +30,9 @@ DB_STATEMENT(
     "WITH who AS MATERIALIZED (SELECT p.profile_id FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1),"
     " doomed AS MATERIALIZED (SELECT e.profile_id, e.name_id, e.ts, e.message_id FROM who JOIN event e USING (profile_id) LIMIT $2),"
     " deleted AS (DELETE FROM event e USING doomed d WHERE e.profile_id = d.profile_id AND e.name_id = d.name_id AND e.ts = d.ts"
-    "   AND e.message_id = d.message_id RETURNING e.profile_id, e.name_id, e.message_id),"
+    "   AND e.message_id = d.message_id RETURNING e.profile_id, e.name_id, e.message_id, e.properties),"
+    " orders AS (DELETE FROM order_seen o USING deleted e WHERE o.profile_id = e.profile_id AND o.name_id = e.name_id"
+    "   AND o.order_hash = order_hash(e.properties -> 'order_id')),"
     " odd AS (DELETE FROM odd_message o USING deleted e WHERE o.message_id = e.message_id AND o.name_id = e.name_id"
     "   AND o.raw_id IN (SELECT i.raw_id FROM identity i JOIN who USING (profile_id))),"
     " note AS (INSERT INTO touched (max_ts, pair_profile, pair_name) SELECT '-infinity', array_agg(profile_id), array_agg(name_id)"
@@ -41,6 +43,8 @@ DB_STATEMENT(
     "WITH person AS (DELETE FROM profile WHERE profile_id = $1 RETURNING traits),"
     " deleted AS (DELETE FROM event WHERE profile_id = $1 RETURNING message_id, name_id),"
     " odd AS (DELETE FROM odd_message o USING deleted e WHERE o.message_id = e.message_id AND o.name_id = e.name_id AND o.raw_id = ANY ($2)),"
+    " orders AS (DELETE FROM order_seen WHERE profile_id = $1),"
+    " repeats AS (DELETE FROM odd_message WHERE repeated AND raw_id = ANY ($2)),"
     " agreed AS (DELETE FROM consent WHERE profile_id = $1),"
     " fact AS (SELECT array_agg($1) AS profiles, array_agg(k) AS paths FROM person, jsonb_object_keys(traits) k),"
     " note AS (INSERT INTO touched (max_ts, gone, gone_into, fact_profile, fact_path)"
@@ -370,10 +374,12 @@ static enum db_status join(struct db *db, const struct id *from, const struct id
     db_arg_id(&args, into);
     db_send(db, &join_traits, &args);
     db_consent_send_move(db, &move, 1);
+    db_order_send_move(db, &move, 1);
     db_move_send(db, &move, 1);
     db_send(db, &join_ids, &args);
+    db_order_send_settle(db, &move, 1);
     db_sync(db);
-    return db_receive_rest(db, 4);
+    return db_receive_rest(db, 6);
 }
 
 enum db_status db_person_join(struct db *db, const struct id *from, const struct id *into, struct joined *ret_joined)

@@ -83,6 +83,18 @@ static bool is_given(struct json text)
     return text.type == JSON_T_STRING && text.len > 2;
 }
 
+/* Of an order: what it is known by, if that is usable. */
+static struct span order_id(const struct item *item, struct json properties)
+{
+    struct span name = item->message.name;
+    struct json id;
+
+    if (name.len != strlen(NAME_ORDER) || memcmp(name.at, NAME_ORDER, name.len) != 0)
+        return (struct span){.at = NULL, .len = 0};
+    id = json_get(properties, "order_id");
+    return is_given(id) || id.type == JSON_T_NUMBER ? span_of(id) : (struct span){.at = NULL, .len = 0};
+}
+
 /* page and screen: the call's own name and category stand among the properties, and win. */
 static bool event_properties(struct item *item)
 {
@@ -93,6 +105,7 @@ static bool event_properties(struct item *item)
     if (!read_object(item, fields->properties, "bad_properties", &properties))
         return false;
     item->message.properties = span_of(properties);
+    item->message.order_id = order_id(item, properties);
     if (item->type == CALL_TRACK || (!is_given(fields->name) && !is_given(fields->category)))
         return true;
     merge = merge_open(&item->in->arena);

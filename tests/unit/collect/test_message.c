@@ -298,6 +298,43 @@ START_TEST(test_bad_times)
 }
 END_TEST
 
+START_TEST(test_order_ids)
+{
+    static const struct {
+        const char *event, *properties, *order_id;
+    } cases[] = {
+        {"Order Completed", "{'order_id':'1001'}", "'1001'"},
+        {"Order Completed", "{'a':{'order_id':1},'order_id':1001.0}", "1001.0"},
+        {"Order \\u0043ompleted", "{'order\\u005fid':0}", "0"},
+        {"Order Completed", "{'order_id':1,'order_id':'2'}", "'2'"},
+        {"Order Completed", "{'order_id':1,'order_id':null}", NULL},
+        {"Order Completed", "{'order_id':''}", NULL},
+        {"Order Completed", "{'order_id':true}", NULL},
+        {"Order Completed", "{'order_id':['1']}", NULL},
+        {"Order Completed", "{'order_id':{'id':1}}", NULL},
+        {"Order Completed", "{'orderId':1}", NULL},
+        {"Order Completed", "null", NULL},
+        {"order completed", "{'order_id':1}", NULL},
+        {"Order Refunded", "{'order_id':1}", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_BUF struct buf text = BUF_INIT(1024);
+        struct asked asked;
+        struct ingest_job *job;
+
+        buf_addf(&text, "{" WHO ",'event':'%s','properties':%s}", cases[i].event, cases[i].properties);
+        ask(&asked, "track");
+        job = job_of(&asked, buf_text(&text));
+        if (cases[i].order_id)
+            assert_span(message_of(job)->order_id, cases[i].order_id);
+        else
+            ck_assert_ptr_null(message_of(job)->order_id.at);
+        job_free(job);
+    }
+}
+END_TEST
+
 START_TEST(test_retention)
 {
     struct asked asked;
@@ -452,5 +489,5 @@ END_TEST
 
 RUN_TESTS("message", test_track, test_page_and_screen, test_names_are_kept_as_sent, test_a_track_call_has_no_name_and_category,
           test_identify, test_traits_stay_in_the_context, test_alias_and_group, test_the_body_s_type_before_the_endpoint_s,
-          test_keys_with_escapes_and_doubles, test_message_ids, test_times, test_bad_times, test_retention, test_refused,
+          test_keys_with_escapes_and_doubles, test_message_ids, test_times, test_bad_times, test_order_ids, test_retention, test_refused,
           test_good_neighbours_of_what_is_refused, test_name_length_counts_characters, test_size, test_number_of_properties)

@@ -15,6 +15,7 @@
 
 static struct db *store_db; /* of the test that runs, a process of its own */
 static struct name_cache *store_names;
+static _Atomic int64_t store_stamps; /* how many messages have been made: received_at grows from one to the next */
 
 static inline const char *store_url(void)
 {
@@ -83,6 +84,10 @@ static inline void expect_text(const char *sql, const char *expected)
     ck_assert_str_eq(text, expected);
 }
 
+/* The properties of an order, of an id as JSON, without spaces. */
+#define ORDER(id) "{\"order_id\":" id "}"
+enum { ORDER_ID_AT = 12 };
+
 /* A message; what is left out is missing. Times in seconds after T0. */
 struct say {
     const char *user;
@@ -90,7 +95,7 @@ struct say {
     const char *email;
     const char *event;   /* NULL: identify; "$alias", "$group": those */
     const char *id;      /* messageId; NULL: random */
-    const char *json;    /* properties or traits */
+    const char *json;    /* properties or traits; of an event NAME_ORDER ORDER(id) */
     const char *consent; /* what is stated; NULL: nothing */
     bool opted_out;
     int64_t at;  /* stored ts */
@@ -127,6 +132,8 @@ static inline struct message say_message(const struct say *say, int64_t received
     message.own_ts_us = say->no_own ? INSTANT_NONE : say->odd ? T0 + say->own * US_PER_S : message.ts_us;
     message.consent = (struct span){.at = say->consent, .len = say->consent ? strlen(say->consent) : 0};
     message.opted_out = say->opted_out;
+    if (strcmp(name, NAME_ORDER) == 0 && say->json)
+        message.order_id = (struct span){.at = say->json + ORDER_ID_AT, .len = strlen(say->json) - ORDER_ID_AT - 1};
     message.properties = (struct span){.at = say->json, .len = say->json ? strlen(say->json) : 0};
     return message;
 }
@@ -137,7 +144,7 @@ static inline struct ingest_job *say_job(const struct say *says, size_t n)
 
     job->messages = mem_grow(NULL, n + 1, sizeof *job->messages);
     for (size_t i = 0; i < n; i++)
-        job->messages[job->n_messages++] = say_message(&says[i], T0 + 86400 * US_PER_S + (int64_t)i);
+        job->messages[job->n_messages++] = say_message(&says[i], T0 + 86400 * US_PER_S + store_stamps++);
     return job;
 }
 
@@ -168,6 +175,17 @@ static inline void tell(const struct say *says, size_t n, size_t stored, size_t 
 #define TELL(stored, duplicate, ...)                                                                                                       \
     tell((struct say[]){__VA_ARGS__}, sizeof((struct say[]){__VA_ARGS__}) / sizeof(struct say), (stored), (duplicate))
 
+/* Each order of a person is one row, and one event. */
+#define STORED_ORDERS                                                                                                                       \
+    "(SELECT e.profile_id, order_hash(e.properties -> 'order_id') AS order_hash, e.name_id, e.ts, e.message_id, e.received_at FROM event e" \
+    " JOIN event_name n USING (name_id) WHERE n.name = '" NAME_ORDER "' AND order_hash(e.properties -> 'order_id') IS NOT NULL)"
+
+static inline void expect_sound_orders(void)
+{
+    ck_assert_int_eq(ask("SELECT count(*) FROM (" STORED_ORDERS " EXCEPT ALL SELECT * FROM order_seen) AS o"), 0);
+    ck_assert_int_eq(ask("SELECT count(*) FROM (SELECT * FROM order_seen EXCEPT ALL " STORED_ORDERS ") AS o"), 0);
+}
+
 /* What must always hold: every event is under a living profile, no identity points to a dead one, and chains do not exist. */
 static inline void expect_sound(void)
 {
@@ -176,6 +194,7 @@ static inline void expect_sound(void)
     ck_assert_int_eq(ask("SELECT count(*) FROM consent c WHERE NOT EXISTS (SELECT FROM profile p WHERE p.profile_id = c.profile_id)"), 0);
     ck_assert_int_eq(ask("SELECT count(*) FROM identity a JOIN identity b ON b.raw_id = a.profile_id WHERE b.profile_id <> a.profile_id"),
                      0);
+    expect_sound_orders();
     ck_assert_int_eq(ask("SELECT count(*) FROM profile p LEFT JOIN (SELECT profile_id, min(ts) AS first FROM event WHERE name_id > 3"
                          " GROUP BY 1) e USING (profile_id) WHERE p.first_seen IS DISTINCT FROM e.first"),
                      0);

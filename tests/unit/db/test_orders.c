@@ -1,0 +1,300 @@
+/* An order counts once: in one batch, in several, on two connections, under ids that are one person or become one; and what the second report leaves
+ * behind. */
+#include "store.h"
+
+#include <pthread.h>
+
+#define COUNT_ORDERS "SELECT count(*) FROM event JOIN event_name USING (name_id) WHERE name = '" NAME_ORDER "'"
+
+static int64_t order_at(void)
+{
+    return ask("SELECT extract(epoch FROM ts)::bigint FROM event JOIN event_name USING (name_id) WHERE name = '" NAME_ORDER "'") -
+           T0 / US_PER_S;
+}
+
+START_TEST(test_a_second_report_is_a_double)
+{
+    TELL(1, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("\"1001\""), .at = 10, .id = "page"});
+    store_run("DELETE FROM touched");
+    TELL(0, 1, {.user = "u", .event = NAME_ORDER, .json = ORDER("1001"), .at = 5, .id = "webhook"});
+    TELL(0, 1, {.user = "u", .event = NAME_ORDER, .json = ORDER("1001.0"), .at = 7200, .id = "again"});
+    TELL(0, 1, {.user = "u", .event = NAME_ORDER, .json = ORDER("1.001e3"), .at = 20, .no_own = true});
+    ck_assert_int_eq(order_at(), 10);
+    ck_assert_int_eq(ask("SELECT count(*) FROM touched"), 0);
+    expect_sound();
+}
+END_TEST
+
+START_TEST(test_what_is_another_order)
+{
+    TELL(1, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("1001"), .at = 1});
+    TELL(1, 0, {.user = "v", .event = NAME_ORDER, .json = ORDER("1001"), .at = 1});
+    TELL(1, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("1002"), .at = 1});
+    TELL(1, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("\"1001 \""), .at = 1});
+    TELL(1, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("\"1001.0\""), .at = 1});
+    TELL(2, 0, {.user = "u", .event = "Order Refunded", .json = ORDER("1001"), .at = 1},
+         {.user = "u", .event = "Order Refunded", .json = ORDER("1001"), .at = 2});
+    TELL(2, 0, {.user = "u", .event = NAME_ORDER, .at = 1}, {.user = "u", .event = NAME_ORDER, .at = 2});
+    ck_assert_int_eq(ask("SELECT count(*) FROM event"), 9);
+}
+END_TEST
+
+START_TEST(test_reports_in_one_batch)
+{
+    TELL(3, 2, {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 5},
+         {.user = "u", .event = NAME_ORDER, .json = ORDER("\"1\""), .at = 3},
+         {.user = "v", .event = NAME_ORDER, .json = ORDER("1"), .at = 4},
+         {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 7200}, {.user = "u", .event = "Seen", .at = 6});
+    ck_assert_int_eq(ask("SELECT count(*) FROM event WHERE ts = to_timestamp(1790000005)"), 1);
+    expect_sound();
+}
+END_TEST
+
+/* It is about the event only: whose ids come together is learnt from a repeated order, too. */
+START_TEST(test_a_repeated_order_still_links)
+{
+    TELL(1, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 1});
+    TELL(0, 1, {.user = "u", .anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 2});
+    TELL(1, 0, {.anonymous = "a", .event = "Seen", .at = 3});
+    ck_assert_int_eq(ask("SELECT count(*) FROM event WHERE profile_id = (SELECT profile_id FROM profile WHERE user_id = 'u')"), 2);
+    expect_sound();
+}
+END_TEST
+
+START_TEST(test_a_repeated_order_makes_a_user)
+{
+    TELL(1, 0, {.anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 1});
+    store_run("DELETE FROM touched");
+    TELL(0, 1, {.user = "u", .anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 2});
+    expect_text("SELECT string_agg(user_id, ' ') FROM profile", "u");
+    ck_assert_int_eq(ask("SELECT sum(cardinality(created))::bigint FROM touched"), 1);
+    ck_assert_int_eq(order_at(), 1);
+    expect_sound();
+}
+END_TEST
+
+/* A browser that somebody else has by then: the retry of what was left out is still no new order, and points nowhere. */
+START_TEST(test_a_late_retry_of_a_repeated_order)
+{
+    struct say again = {.user = "u", .anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 2, .id = "m2"};
+    struct say alone = {.anonymous = "b", .event = NAME_ORDER, .json = ORDER("1"), .at = 2, .id = "m3"};
+
+    TELL(2, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 1}, {.user = "u", .anonymous = "b", .event = "Seen", .at = 1});
+    TELL(0, 2, again, alone);
+    TELL(2, 0, {.user = "w", .anonymous = "a", .event = "Seen", .at = 3}, {.user = "w", .anonymous = "b", .event = "Seen", .at = 3});
+    TELL(0, 2, again, alone);
+    TELL(1, 0, {.anonymous = "a", .event = "Seen", .at = 4});
+    ck_assert_int_eq(ask("SELECT count(*) FROM event WHERE profile_id = (SELECT profile_id FROM profile WHERE user_id = 'w')"), 3);
+    ck_assert_int_eq(ask(COUNT_ORDERS), 1);
+    expect_sound();
+}
+END_TEST
+
+/* --- Merges --- */
+
+/* The guest's browser reports first (or second), the webhook under the address, then both are one. */
+static void merge_two_reports(int64_t guest_at, int64_t webhook_at, bool guest_first)
+{
+    struct say guest = {.anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = guest_at, .id = "guest"};
+    struct say webhook = {.email = "e@x", .event = NAME_ORDER, .json = ORDER("1"), .at = webhook_at, .id = "webhook"};
+
+    TELL(1, 0, guest_first ? guest : webhook);
+    TELL(1, 0, guest_first ? webhook : guest);
+    ck_assert_int_eq(ask(COUNT_ORDERS), 2);
+    store_run("DELETE FROM touched");
+    TELL(1, 0, {.email = "e@x", .anonymous = "a", .at = 3});
+    ck_assert_int_eq(order_at(), guest_first ? guest_at : webhook_at);
+    ck_assert_int_gt(ask("SELECT count(*) FROM touched t, unnest(pair_profile, pair_name) p (id, name) JOIN profile ON profile_id = id"
+                         " JOIN event_name n ON name_id = p.name AND n.name = '" NAME_ORDER "'"),
+                     0);
+    expect_sound();
+    TELL(0, 3, guest, webhook, {.email = "e@x", .event = NAME_ORDER, .json = ORDER("1"), .at = 9});
+    expect_sound();
+}
+
+START_TEST(test_a_merge_keeps_the_first)
+{
+    merge_two_reports(1, 7200, true);
+}
+END_TEST
+
+START_TEST(test_a_merge_keeps_the_first_of_the_survivor)
+{
+    merge_two_reports(1, 7200, false);
+}
+END_TEST
+
+START_TEST(test_a_merge_moves_first_seen)
+{
+    merge_two_reports(7200, 1, true);
+    ck_assert_int_eq(ask("SELECT extract(epoch FROM first_seen)::bigint FROM profile") - T0 / US_PER_S, 7200);
+    ck_assert_int_gt(ask("SELECT count(*) FROM touched WHERE '$first_seen' = ANY (fact_path)"), 0);
+}
+END_TEST
+
+START_TEST(test_merged_orders_stay_with_the_survivor)
+{
+    TELL(1, 0, {.anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 1});
+    TELL(1, 1, {.user = "u", .anonymous = "a", .at = 2}, {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 3});
+    TELL(0, 1, {.anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 4});
+    expect_sound();
+}
+END_TEST
+
+/* Both go into a third in one batch. */
+START_TEST(test_two_merges_at_once)
+{
+    TELL(1, 0, {.anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 1});
+    TELL(1, 0, {.email = "e@x", .event = NAME_ORDER, .json = ORDER("1"), .at = 2});
+    TELL(1, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 3});
+    TELL(2, 1, {.user = "u", .anonymous = "a", .at = 4}, {.user = "u", .email = "e@x", .at = 5},
+         {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 6});
+    ck_assert_int_eq(ask(COUNT_ORDERS), 1);
+    expect_sound();
+}
+END_TEST
+
+START_TEST(test_a_large_merge)
+{
+    TELL(2, 0, {.anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 1}, {.anonymous = "a", .event = "Seen", .at = 1});
+    TELL(1, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 1});
+    store_run("INSERT INTO event (profile_id, name_id, source_id, ts, message_id, received_at) SELECT profile_id, name_id, 1,"
+              " ts + g * interval '1 s', gen_random_uuid(), ts FROM event JOIN event_name USING (name_id), generate_series(1, 10001) g"
+              " WHERE name = 'Seen'; UPDATE profile p SET last_seen = (SELECT max(ts) FROM event e WHERE e.profile_id = p.profile_id)");
+    TELL(2, 1, {.user = "v", .event = NAME_ORDER, .json = ORDER("1"), .at = 1}, {.user = "u", .anonymous = "a", .at = 4},
+         {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 6});
+    ck_assert_int_eq(ask(COUNT_ORDERS), 2);
+    expect_sound();
+}
+END_TEST
+
+/* A batch that is halved for one of its messages: what was taken in the attempts that failed is not taken. */
+START_TEST(test_beside_a_culprit)
+{
+    struct told told = tell_on(store_db, store_names,
+                               (struct say[]){{.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 1},
+                                              {.user = "u", .event = "Seen", .json = "{\"a\":1e999999}", .at = 2},
+                                              {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 3}},
+                               3);
+
+    ck_assert_uint_eq(told.stored, 1);
+    ck_assert_uint_eq(told.duplicate, 1);
+    ck_assert_uint_eq(told.rejected, 1);
+    expect_sound();
+}
+END_TEST
+
+/* --- Several connections --- */
+
+enum { THREADS = 4, ROUNDS = 40, ORDERS = 12 };
+struct shop {
+    pthread_t thread;
+    int number;
+    size_t stored, duplicate;
+};
+
+/* Each thread reports the same orders, under another id of the same person (two of them in the other direction), some of them in a batch that also merges. */
+static void *shop_run(void *context)
+{
+    static const struct say ids[THREADS] = {{.user = "u"}, {.anonymous = "a"}, {.email = "e@x"}, {.user = "u", .anonymous = "a"}};
+    struct shop *shop = context;
+    struct db *db = store_open(store_url());
+    struct name_cache *names = name_cache_new(NAMES_MAX_DEFAULT);
+
+    for (int round = 0; round < ROUNDS; round++) {
+        struct say says[ORDERS];
+        char texts[ORDERS][48];
+        struct ingest_job *job;
+
+        for (int i = 0; i < ORDERS; i++) {
+            (void)snprintf(texts[i], sizeof texts[i], ORDER("\"%d-%d\""), round, shop->number % 2 ? i : ORDERS - 1 - i);
+            says[i] = ids[shop->number];
+            says[i].event = NAME_ORDER;
+            says[i].json = texts[i];
+            says[i].at = i * 4000 + shop->number;
+        }
+        job = say_job(says, ORDERS);
+        while (db_ingest(db, names, &job, 1) != DB_OK)
+            ck_assert_int_eq(db_connect(db), DB_OK);
+        shop->stored += job->n_stored;
+        shop->duplicate += job->n_duplicate;
+        ingest_job_free(job);
+    }
+    db_free(db);
+    name_cache_free(names);
+    return NULL;
+}
+
+static void run_shops(size_t *ret_stored, size_t *ret_duplicate)
+{
+    struct shop all[THREADS];
+
+    *ret_stored = *ret_duplicate = 0;
+    for (int i = 0; i < THREADS; i++) {
+        all[i] = (struct shop){.number = i};
+        ck_assert_int_eq(pthread_create(&all[i].thread, NULL, shop_run, &all[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        ck_assert_int_eq(pthread_join(all[i].thread, NULL), 0);
+        *ret_stored += all[i].stored;
+        *ret_duplicate += all[i].duplicate;
+    }
+}
+
+START_TEST(test_four_ids_of_one_person_at_once)
+{
+    size_t stored, duplicate;
+
+    TELL(2, 0, {.user = "u", .anonymous = "a", .at = 1}, {.user = "u", .email = "e@x", .at = 1});
+    run_shops(&stored, &duplicate);
+    ck_assert_uint_eq(stored, ROUNDS * ORDERS);
+    ck_assert_uint_eq(duplicate, (THREADS - 1) * ROUNDS * ORDERS);
+    ck_assert_int_eq(ask(COUNT_ORDERS), ROUNDS * ORDERS);
+    ck_assert_int_eq(ask("SELECT sum(n)::bigint FROM touched, unnest(stat_events) n"), ROUNDS * ORDERS);
+    expect_sound();
+}
+END_TEST
+
+/* a becomes u's while all report; e@x does so at last. */
+START_TEST(test_orders_beside_merges)
+{
+    size_t stored, duplicate;
+
+    run_shops(&stored, &duplicate);
+    ck_assert_uint_eq(stored + duplicate, THREADS * ROUNDS * ORDERS);
+    TELL(1, 0, {.user = "u", .email = "e@x", .at = 1});
+    ck_assert_int_eq(ask(COUNT_ORDERS), ROUNDS * ORDERS);
+    expect_sound();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("orders");
+    TCase *tests = tcase_create("orders");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, store_begin, store_end);
+    tcase_add_test(tests, test_a_second_report_is_a_double);
+    tcase_add_test(tests, test_what_is_another_order);
+    tcase_add_test(tests, test_reports_in_one_batch);
+    tcase_add_test(tests, test_a_repeated_order_still_links);
+    tcase_add_test(tests, test_a_repeated_order_makes_a_user);
+    tcase_add_test(tests, test_a_late_retry_of_a_repeated_order);
+    tcase_add_test(tests, test_a_merge_keeps_the_first);
+    tcase_add_test(tests, test_a_merge_keeps_the_first_of_the_survivor);
+    tcase_add_test(tests, test_a_merge_moves_first_seen);
+    tcase_add_test(tests, test_merged_orders_stay_with_the_survivor);
+    tcase_add_test(tests, test_two_merges_at_once);
+    tcase_add_test(tests, test_a_large_merge);
+    tcase_add_test(tests, test_beside_a_culprit);
+    tcase_add_test(tests, test_four_ids_of_one_person_at_once);
+    tcase_add_test(tests, test_orders_beside_merges);
+    suite_add_tcase(suite, tests);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
