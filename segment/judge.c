@@ -134,6 +134,30 @@ static unsigned can_event(const struct node *node, const struct judge_part *part
     return of_nothing ? CAN : CAN_NOT;
 }
 
+/* The least and the most that the points sum up to. */
+static void sum_range(const struct judge *judge, const struct node *node, int64_t *ret_least, int64_t *ret_most)
+{
+    *ret_least = *ret_most = 0;
+    for (size_t i = 0; i < node->n_parts; i++) {
+        int64_t points = judge->parts[node->parts[i]->number].points;
+
+        *(points < 0 ? ret_least : ret_most) += points;
+    }
+}
+
+static unsigned can_sum(const struct judge *judge, const struct node *node, bool some_can)
+{
+    const struct judge_part *part = &judge->parts[node->number];
+    int64_t least, most;
+    int holds;
+
+    if (!part->summable)
+        return 0;
+    sum_range(judge, node, &least, &most);
+    holds = accepted_holds(&part->accepted, least, most);
+    return holds == 1 ? CAN : holds == 0 ? CAN_NOT : some_can ? CAN | CAN_NOT : 0;
+}
+
 static unsigned can(const struct judge *judge, const struct node *node)
 {
     unsigned some = 0, every = CAN | CAN_NOT;
@@ -151,7 +175,7 @@ static unsigned can(const struct judge *judge, const struct node *node)
         return (some & CAN ? CAN_NOT : 0) | (some & CAN_NOT ? CAN : 0);
     case NODE_SOME:
     case NODE_SCORE:
-        return some && judge->parts[node->number].summable ? CAN | CAN_NOT : 0;
+        return can_sum(judge, node, some != 0);
     case NODE_EVENT:
         return can_event(node, &judge->parts[node->number]);
     case NODE_SEQUENCE:
@@ -245,15 +269,10 @@ static enum verdict judge_joined(const struct judge *judge, const struct judge_f
 static enum verdict judge_sum(const struct judge *judge, const struct judge_facts *facts, const struct node *node)
 {
     const struct judge_part *part = &judge->parts[node->number];
-    int64_t least = 0, most = 0;
+    int64_t least, most;
     int holds;
 
-    for (size_t i = 0; i < node->n_parts; i++) {
-        int64_t points = judge->parts[node->parts[i]->number].points;
-
-        least += points < 0 ? points : 0;
-        most += points > 0 ? points : 0;
-    }
+    sum_range(judge, node, &least, &most);
     holds = accepted_holds(&part->accepted, least, most);
     for (size_t i = 0; i < node->n_parts && holds < 0; i++) {
         int64_t points = judge->parts[node->parts[i]->number].points;

@@ -146,6 +146,28 @@ START_TEST(test_days_are_consecutive)
 }
 END_TEST
 
+/* Each day of 800 years, at its first and last instant: the month that follows has another number and begins at midnight of a first. */
+START_TEST(test_next_month)
+{
+    int64_t day_us = INT64_C(86400000000), us = INT64_C(-37241337600000000) / day_us * day_us, next = 0;
+
+    for (int i = 0; i < 292200; i++, us += day_us) {
+        char text[INSTANT_TEXT], after[INSTANT_TEXT];
+
+        instant_print(us, text);
+        if (i == 0 || strncmp(text + 7, "-01T00:00:00.000000Z", 20) == 0) {
+            ck_assert(i == 0 || us == next);
+            next = instant_next_month(us);
+            instant_print(next, after);
+            ck_assert_str_eq(after + 7, "-01T00:00:00.000000Z");
+            ck_assert(next - us <= 31 * day_us);
+        }
+        ck_assert_int_eq(instant_next_month(us), next);
+        ck_assert_int_eq(instant_next_month(us + day_us - 1), next);
+    }
+}
+END_TEST
+
 START_TEST(test_durations)
 {
     static const struct {
@@ -169,4 +191,4 @@ START_TEST(test_durations)
 END_TEST
 
 RUN_TESTS("instant", test_reads, test_refuses, test_fractions_round_like_postgresql, test_print_is_the_inverse_of_read,
-          test_days_are_consecutive, test_durations)
+          test_days_are_consecutive, test_next_month, test_durations)

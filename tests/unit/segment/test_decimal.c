@@ -67,6 +67,53 @@ START_TEST(comparators)
 }
 END_TEST
 
+/* Against decimal_holds, number by number. */
+START_TEST(accepted_numbers)
+{
+    static const char *const texts[] = {"-3",  "-2.5", "-0.5",  "-0", "0",    "0.5",   "1",    "2",
+                                        "2.0", "2.5",  "25e-1", "3",  "1e30", "-1e30", "1e-30"};
+    static const enum op ops[] = {OP_EQ, OP_NEQ, OP_GT, OP_GTE, OP_LT, OP_LTE, OP_BETWEEN};
+
+    for (size_t i = 0; i < ARRAY_LEN(texts) * ARRAY_LEN(texts) * ARRAY_LEN(ops) * ARRAY_LEN(ops); i++) {
+        const char *one = texts[i % ARRAY_LEN(texts)], *other = texts[i / ARRAY_LEN(texts) % ARRAY_LEN(texts)];
+        size_t pair = i / (ARRAY_LEN(texts) * ARRAY_LEN(texts));
+        struct operand operands[] = {{.type = OPERAND_NUMBER, .text = one}, {.type = OPERAND_NUMBER, .text = other}};
+        struct test tests[] = {{.op = ops[pair % ARRAY_LEN(ops)], .operands = operands, .n = 1},
+                               {.op = ops[pair / ARRAY_LEN(ops)], .operands = operands + 1, .n = 1}};
+        struct tests all = {.items = tests, .n = tests[0].op == OP_BETWEEN ? 1 : 2};
+        struct accepted accepted;
+
+        if (tests[1].op == OP_BETWEEN || (tests[0].op == tests[1].op && tests[0].op == OP_NEQ)) /* one of each stands in a leaf */
+            continue;
+        tests[0].n = tests[0].op == OP_BETWEEN ? 2 : 1;
+        accepted = decimal_accepted(&all, 0);
+        for (int64_t low = -5; low <= 5; low++) {
+            size_t n = 0;
+
+            for (int64_t high = low; high <= 5; high++) {
+                n += decimal_all_hold(&all, high);
+                ck_assert_int_eq(accepted_holds(&accepted, low, high), n == 0 ? 0 : n == (size_t)(high - low + 1) ? 1 : -1);
+            }
+            if (low >= accepted_enough(&accepted))
+                ck_assert_int_eq(accepted_holds(&accepted, low, low), accepted_holds(&accepted, low + 1, low + 1));
+        }
+    }
+}
+END_TEST
+
+START_TEST(accepted_shifted)
+{
+    struct operand operand = {.type = OPERAND_NUMBER, .text = "-1.25"};
+    struct test test = {.op = OP_GT, .operands = &operand, .n = 1};
+    struct tests tests = {.items = &test, .n = 1};
+    struct accepted tenths = decimal_accepted(&tests, 1), hundredths = decimal_accepted(&tests, 2);
+
+    ck_assert(accepted_holds(&tenths, -12, -12) == 1 && accepted_holds(&tenths, -13, -13) == 0);
+    ck_assert(accepted_holds(&hundredths, -124, -124) == 1 && accepted_holds(&hundredths, -125, -125) == 0);
+    ck_assert_int_eq(accepted_enough(&tenths), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("segment decimal");
@@ -76,6 +123,8 @@ int main(void)
 
     tcase_add_loop_test(cases, compared, 0, (int)ARRAY_LEN(CASES));
     tcase_add_test(cases, comparators);
+    tcase_add_test(cases, accepted_numbers);
+    tcase_add_test(cases, accepted_shifted);
     suite_add_tcase(suite, cases);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
