@@ -1,10 +1,14 @@
 /* Any bytes as a definition: a refusal has a code and a pointer; what is accepted compiles for every head, and its SQL is made of the compiler's own
- * letters only: parameters that exist, quotes and brackets in pairs, nothing of the user's. References lead to the definition itself. */
+ * letters only: parameters that exist, quotes and brackets in pairs, nothing of the user's. References lead to the definition itself. The judge of it
+ * judges some profiles made of the same bytes. */
 #include <stdint.h>
 #include <string.h>
 
+#include "segment/judge.h"
 #include "segment/segment.h"
 #include "segment/segment_why.h"
+#include "server/base/alloc.h"
+#include "server/base/instant.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -52,6 +56,83 @@ static void compile(const struct segment *segment, enum segment_head head, const
     sql_release(&sql);
 }
 
+/* --- Judging --- */
+
+enum { PROFILES = 4, EVENTS_MAX = 80 };
+#define NOW INT64_C(1773144000000000)
+
+struct dice {
+    uint64_t state;
+};
+
+/* 0 to n − 1 */
+static int64_t roll(struct dice *dice, int64_t n)
+{
+    dice->state ^= dice->state << 13;
+    dice->state ^= dice->state >> 7;
+    dice->state ^= dice->state << 17;
+    return (int64_t)(dice->state % (uint64_t)n);
+}
+
+static int compare_events(const void *a, const void *b)
+{
+    const struct judge_event *x = a, *y = b;
+
+    if (x->name_id != y->name_id)
+        return x->name_id < y->name_id ? -1 : 1;
+    return (x->ts_us > y->ts_us) - (x->ts_us < y->ts_us);
+}
+
+static bool is_member(const void *context, size_t i)
+{
+    return ((uintptr_t)context >> i % 8) & 1;
+}
+
+static bool period(const void *context, enum segment_period kind, int64_t *ret_before_us, int64_t *ret_start_us)
+{
+    *ret_start_us = NOW - (1 + (int64_t)kind) * INT64_C(86400000000);
+    *ret_before_us = *ret_start_us - (1 + (int64_t)kind) * INT64_C(86400000000);
+    return (uintptr_t)context & 1;
+}
+
+static void judge_some(const struct segment *segment, const struct judge *judge, struct dice dice)
+{
+    static const int64_t spans[] = {5, 4000000, INT64_C(7200000000), INT64_C(8640000000000), INT64_C(400000000000000)};
+    struct judge_event events[EVENTS_MAX];
+    struct judge_facts facts = {.as_of_us = NOW, .is_member = is_member, .period = period};
+    size_t n_names = segment_depends(segment)->events.n_names;
+
+    facts.n_events = (size_t)roll(&dice, EVENTS_MAX + 1);
+    facts.floor_us = roll(&dice, 2) ? INT64_MIN : NOW - INT64_C(864000000000000);
+    facts.first_seen_us = roll(&dice, 4) ? NOW - roll(&dice, INT64_C(2000000000000000)) : INSTANT_NONE;
+    facts.identified = roll(&dice, 2);
+    facts.context = (const void *)(uintptr_t)roll(&dice, 256);
+    for (size_t i = 0; i < facts.n_events; i++)
+        events[i] = (struct judge_event){.ts_us = NOW - roll(&dice, spans[roll(&dice, 5)]),
+                                         .name_id = 4 + (int32_t)roll(&dice, (int64_t)n_names + 2)};
+    qsort(events, facts.n_events, sizeof *events, compare_events);
+    facts.events = events;
+    ASSERT(judge_profile(judge, &facts) == VERDICT_UNSURE || judge_useful(judge));
+}
+
+static void judge_all(const struct segment *segment, const uint8_t *data, size_t size)
+{
+    size_t n_names = segment_depends(segment)->events.n_names;
+    AUTO_FREE int32_t *ids = mem_alloc((n_names + 1) * sizeof *ids);
+    struct dice dice = {.state = 88172645463325252};
+    struct judge *judge;
+
+    for (size_t i = 0; i < size; i++)
+        dice.state = (dice.state ^ data[i]) * 1099511628211 + 1;
+    dice.state |= 1;
+    for (size_t i = 0; i < n_names; i++)
+        ids[i] = roll(&dice, 8) ? 4 + (int32_t)i : 0;
+    judge = judge_new(segment, ids);
+    for (size_t i = 0; i < PROFILES; i++, roll(&dice, 2))
+        judge_some(segment, judge, dice);
+    judge_free(judge);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO_SEGMENT struct segment *segment = NULL;
@@ -69,5 +150,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (size_t i = 1, n = segment_nodes(segment, &nodes); i < n; i++)
         ASSERT(nodes[i].parent < i);
+    judge_all(segment, data, size);
     return 0;
 }
