@@ -39,8 +39,10 @@ enum handled answer_json(struct call *c, unsigned status, struct buf *json)
 }
 
 /* Does If-None-Match name it? RFC 9110 §13.1.2: weakly, and "*" is any. */
-static bool is_known(const char *known, const char *etag)
+bool answer_is_known(const struct call *c, const char *etag)
 {
+    const char *known = request_header(c->rq, "If-None-Match");
+
     return known && (strcmp(known, "*") == 0 || strstr(known, etag)); /* an ETag never stands within another: it has its quotes */
 }
 
@@ -53,7 +55,7 @@ enum handled answer_tagged(struct call *c, const char *content_type, struct buf 
     base64url(hash, ID_SIZE, etag + 1);
     (void)snprintf(etag + strlen(etag), 2, "\"");
     reply_header(c->rq, "ETag", etag);
-    if (is_known(request_header(c->rq, "If-None-Match"), etag))
+    if (answer_is_known(c, etag))
         return answer_empty(c, 304);
     reply_body(c->rq, 200, content_type, text);
     return HANDLED_ANSWERED;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/collect/person.h"
 #include "server/base/alloc.h"
 
 void body_point(char *pointer, size_t size, struct json key)
@@ -145,6 +146,17 @@ char *body_text(struct json value, const char *pointer, size_t low, size_t high,
         return text;
     free(text);
     (void)err_set(err, "bad_value", pointer, "must have no control characters");
+    return NULL;
+}
+
+char *body_name(struct json value, const char *pointer, size_t high, struct err *err)
+{
+    char *text = body_text(value, pointer, 1, high, err);
+
+    if (!text || !text_is_blank((struct span){.at = text, .len = strlen(text)}))
+        return text;
+    free(text);
+    (void)err_set(err, "bad_value", pointer, "must not be blank");
     return NULL;
 }
 

@@ -33,6 +33,8 @@ void body_point(char *pointer, size_t size, struct json key);
 
 /* A text of low to high characters without control characters: malloc'd, the caller's; NULL with err "bad_value" otherwise. */
 char *body_text(struct json value, const char *pointer, size_t low, size_t high, struct err *err);
+/* The same of what people are to tell apart: 1 to high characters, not only blanks. */
+char *body_name(struct json value, const char *pointer, size_t high, struct err *err);
 /* The same, and lines and tabs are fine. */
 char *body_prose(struct json value, const char *pointer, size_t low, size_t high, struct err *err);
 struct int_range {

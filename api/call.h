@@ -102,6 +102,8 @@ enum { ANSWER_MAX = 256 << 20 }; /* bytes of an answer that is not streamed: 1,0
 
 /* *json is emptied. */
 enum handled answer_json(struct call *c, unsigned status, struct buf *json);
+/* Does the client say, by If-None-Match, that it has the one with that ETag? */
+bool answer_is_known(const struct call *c, const char *etag);
 /* 200 with an ETag of the bytes, or 304 when the client knows them. *text is emptied, or still the caller's. */
 enum handled answer_tagged(struct call *c, const char *content_type, struct buf *text);
 /* Adds a header to the answer; before it. */

@@ -61,8 +61,10 @@ static struct call *call_new(struct api *api, struct request *rq)
 
 struct parameter_check {
     const struct route *route;
+    const struct request *rq;
     char bad[64];
     bool not_utf8;
+    bool twice;
     bool ok;
 };
 
@@ -75,6 +77,8 @@ static bool check_parameter(void *context, const char *name, const char *value)
     check->not_utf8 = !utf8_ok(name, len) || !utf8_ok(value, strlen(value));
     check->ok = !check->not_utf8 &&
                 ((len && text_has_word(check->route->query, name, len)) || (paging && text_has_word(check->route->query, "page", 4)));
+    check->twice = check->ok && request_query(check->rq, name) != value;
+    check->ok &= !check->twice;
     if (!check->ok && !check->not_utf8)
         (void)snprintf(check->bad, sizeof check->bad, "%s", name);
     return check->ok;
@@ -82,7 +86,7 @@ static bool check_parameter(void *context, const char *name, const char *value)
 
 static bool parameters_ok(struct call *c)
 {
-    struct parameter_check check = {.route = c->route, .ok = true};
+    struct parameter_check check = {.route = c->route, .rq = c->rq, .ok = true};
     char detail[128];
 
     request_each_query(c->rq, check_parameter, &check);
@@ -90,8 +94,10 @@ static bool parameters_ok(struct call *c)
         return true;
     if (check.not_utf8)
         (void)answer_problem_detail(c, PROBLEM_BAD_PARAMETER, "a query parameter is not UTF-8");
-    (void)snprintf(detail, sizeof detail, "no such query parameter: %s", check.bad);
-    if (!check.not_utf8)
+    (void)snprintf(detail, sizeof detail, check.twice ? "given twice: %s" : "no such query parameter: %s", check.bad);
+    if (check.twice)
+        (void)answer_problem_detail(c, PROBLEM_BAD_PARAMETER, detail);
+    else if (!check.not_utf8)
         (void)answer_problem_detail(c, PROBLEM_UNKNOWN_PARAMETER, detail);
     return false;
 }
@@ -323,16 +329,21 @@ static bool key_ok(struct call *c)
 
 static bool body_ok(struct call *c)
 {
+    struct json_numbers numbers;
     struct json_flaw flaw;
-    size_t len, bad_numbers;
     char *text, detail[128];
+    size_t len;
 
     if (c->route->body == BODY_NONE || c->route->body == BODY_MEMBERS || c->body.type != JSON_T_NONE)
         return true;
     text = request_body(c->rq, &len);
-    if (!json_check(text, len, &c->body, &bad_numbers, &flaw)) {
+    if (!json_check_numbers(text, len, &c->body, &numbers, &flaw)) {
         (void)snprintf(detail, sizeof detail, "%s at byte %zu", flaw.what, flaw.offset);
         (void)answer_problem_detail(c, PROBLEM_INVALID_JSON, detail);
+        return false;
+    }
+    if (numbers.mended) { /* events are taken as they are; what is written by hand is told */
+        (void)answer_problem_detail(c, PROBLEM_INVALID_JSON, "an escaped NUL, or half of a surrogate pair, is no text");
         return false;
     }
     if (c->body.type == JSON_T_OBJECT)

@@ -59,7 +59,7 @@ bool page_limit(struct call *c, int32_t *ret_limit)
     if (!text)
         return true;
     limit = strtol(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && *end == '\0' && limit >= 1 && limit <= PAGE_MAX) {
+    if (*text >= '1' && *text <= '9' && *end == '\0' && limit <= PAGE_MAX) {
         *ret_limit = (int32_t)limit;
         return true;
     }

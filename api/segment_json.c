@@ -1,10 +1,13 @@
 /* A segment as JSON. The one idea: the definition is embedded as the client's own bytes, so its numbers stay exact. The ETag
- * speaks of what a save changes (name, tags, definition …); size, progress and as_of move by themselves and must not make an If-
- * Match fail. */
+ * has two parts: what a save changes (name, tags, definition …), which alone is what If-Match is about, for size and progress move by
+ * themselves and must not make it fail; and these, so that who asks again by If-None-Match is told when they have moved. as_of and
+ * lag_ms, which move every second, are in neither. */
 #include "api/segment_json.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+#include "server/base/id.h"
 
 static void put_tags(struct json_out *out, const struct segment_row *row)
 {
@@ -68,9 +71,25 @@ void segment_put(struct json_out *out, const struct segment_row *row, bool with_
     json_close(out, '}');
 }
 
+/* The opening quote and the part that a save changes. */
+static void saved_tag(const struct segment_row *row, char ret_tag[ETAG_MAX])
+{
+    (void)snprintf(ret_tag, ETAG_MAX, "\"%" PRIx32 "-%" PRIx64 "-", (uint32_t)row->segment_id, (uint64_t)row->updated_us);
+}
+
 void segment_etag(const struct segment_row *row, char ret_etag[ETAG_MAX])
 {
-    (void)snprintf(ret_etag, ETAG_MAX, "\"%" PRIx32 "-%" PRIx64 "\"", (uint32_t)row->segment_id, (uint64_t)row->updated_us);
+    char text[256], moves[ID_TEXT];
+    struct id id;
+    size_t len;
+
+    (void)snprintf(text, sizeof text, "%s %s %g %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, segment_state(row),
+                   row->code ? row->code : "", row->progress, row->version, row->serving, row->size, row->identified);
+    id = id_hash(text, strlen(text));
+    id_print(&id, moves);
+    saved_tag(row, ret_etag);
+    len = strlen(ret_etag);
+    (void)snprintf(ret_etag + len, ETAG_MAX - len, "%.8s\"", moves);
 }
 
 bool segment_matches(const struct call *c, const struct segment_row *row)
@@ -78,7 +97,7 @@ bool segment_matches(const struct call *c, const struct segment_row *row)
     const char *wanted = request_header(c->rq, "If-Match"), *unwanted = request_header(c->rq, "If-None-Match"), *found;
     char etag[ETAG_MAX];
 
-    segment_etag(row, etag);
+    saved_tag(row, etag);
     if (unwanted && (strcmp(unwanted, "*") == 0 || strstr(unwanted, etag)))
         return false;
     found = wanted ? strstr(wanted, etag) : NULL; /* an ETag never stands within another: it has its quotes */

@@ -12,9 +12,9 @@ void segment_put(struct json_out *out, const struct segment_row *row, bool with_
 void segment_put_freshness(struct json_out *out, const struct segment_row *row);
 /* building, live or failed. */
 const char *segment_state(const struct segment_row *row);
-/* Its strong ETag: moves with every save, not with members or progress. */
+/* Its ETag: moves with every save, and with state, progress and size. */
 void segment_etag(const struct segment_row *row, char ret_etag[ETAG_MAX]);
-/* Do If-Match and If-None-Match, if any, allow to change it? (RFC 9110 §13.1; PUT with If-None-Match: * only creates.) */
+/* Do If-Match and If-None-Match, if any, allow to change it, whatever has moved by itself? (RFC 9110 §13.1; PUT with If-None-Match: * only creates.) */
 bool segment_matches(const struct call *c, const struct segment_row *row);
 /* The whole answer: status, ETag, the segment; 201 also a Location. */
 enum handled answer_segment(struct call *c, unsigned status, const struct segment_row *row);

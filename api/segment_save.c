@@ -144,6 +144,25 @@ static void copy_tags(struct draft *draft)
     }
 }
 
+/* Tags are a set, in the order they were given. */
+static bool drop_doubles(struct texts *tags)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < tags->n; i++) {
+        size_t same = 0;
+
+        while (same < n && strcmp(tags->at[same], tags->at[i]) != 0)
+            same++;
+        if (same < n)
+            free(tags->at[i]);
+        else
+            tags->at[n++] = tags->at[i];
+    }
+    tags->n = n;
+    return true;
+}
+
 static bool take_texts(struct draft *draft)
 {
     static const struct texts_limit limit = {.n = TAGS_MAX, .length = TAG_LENGTH};
@@ -151,7 +170,7 @@ static bool take_texts(struct draft *draft)
     struct err *err = &draft->err;
 
     if (given(in->name))
-        draft->name = body_text(in->name, "/name", 1, NAME_LENGTH, err);
+        draft->name = body_name(in->name, "/name", NAME_LENGTH, err);
     else if (keeps(draft, in->name))
         draft->name = mem_strdup(draft->old.name);
     else
@@ -165,7 +184,7 @@ static bool take_texts(struct draft *draft)
     else
         draft->timezone = mem_strdup(keeps(draft, in->timezone) ? draft->old.timezone : "UTC");
     if (given(in->tags))
-        return body_texts(in->tags, "/tags", &limit, &draft->tags, err) && !err->code;
+        return body_texts(in->tags, "/tags", &limit, &draft->tags, err) && drop_doubles(&draft->tags) && !err->code;
     if (keeps(draft, in->tags))
         copy_tags(draft);
     return !err->code;

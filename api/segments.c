@@ -73,12 +73,17 @@ enum handled api_segment_read(struct call *c)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     enum db_status status = db_segment_read(c->db, call_param(c, 0), &rows);
+    char etag[ETAG_MAX];
     struct segment_row row;
 
     if (status != DB_OK)
         return answer_status(c, status);
     row = db_segment_row(&rows, 0);
-    return answer_segment(c, 200, &row);
+    segment_etag(&row, etag);
+    if (!answer_is_known(c, etag))
+        return answer_segment(c, 200, &row);
+    answer_header(c, "ETag", etag);
+    return answer_empty(c, 304);
 }
 
 static void put_keys(struct json_out *out, const struct db_rows *rows)

@@ -155,7 +155,7 @@ enum handled api_source_create(struct call *c)
         return HANDLED_ANSWERED;
     if (!read_input(c->body, true, &in, &err))
         return answer_problem(c, PROBLEM_INVALID, &err);
-    name = body_text(in.name, "/name", 1, SOURCE_NAME_LENGTH, &err);
+    name = body_name(in.name, "/name", SOURCE_NAME_LENGTH, &err);
     if (!name || (hook_settings_given(&in.hook) && !hook_settings_read(&in.hook, name, NULL, &in.edit, &err)))
         return answer_problem(c, PROBLEM_INVALID, &err);
     status = db_source_insert(c->db, name, &in.edit, &rows);

@@ -75,6 +75,11 @@ static struct span trim(struct span text)
     return text;
 }
 
+bool text_is_blank(struct span text)
+{
+    return trim(text).len == 0;
+}
+
 size_t email_normalize(struct span text, char *ret_text)
 {
     const char *at;

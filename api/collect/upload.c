@@ -100,11 +100,15 @@ static void read_line(struct reader *reader, size_t number, char *line, size_t l
 {
     struct json ids[PERSON_KINDS] = {JSON_NONE, JSON_NONE, JSON_NONE}, row;
     struct span texts[PERSON_KINDS] = {{.at = NULL}};
+    struct json_numbers numbers;
     struct json_flaw flaw;
-    size_t bad_numbers;
 
-    if (!json_check(line, len, &row, &bad_numbers, &flaw)) {
+    if (!json_check_numbers(line, len, &row, &numbers, &flaw)) {
         (void)refuse(reader, number, "invalid_json", flaw.what);
+        return;
+    }
+    if (numbers.mended) { /* or the row would name somebody else */
+        (void)refuse(reader, number, "invalid_json", "an escaped NUL, or half of a surrogate pair, is no text");
         return;
     }
     if (!read_member(reader, number, row, ids))

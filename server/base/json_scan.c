@@ -72,8 +72,10 @@ static bool scan_escape_u(struct scan *scan)
         low = hex4(scan->at + 8, scan->end);
     if (low >= 0xdc00 && low <= 0xdfff)
         scan->at += ESCAPE_U_LEN;
-    else if (code == 0 || (code >= 0xd800 && code <= 0xdfff))
+    else if (code == 0 || (code >= 0xd800 && code <= 0xdfff)) {
         memcpy(scan->at, "\\ufffd", ESCAPE_U_LEN);
+        scan->numbers.mended++;
+    }
     scan->at += ESCAPE_U_LEN;
     return true;
 }

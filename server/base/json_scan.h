@@ -47,6 +47,7 @@ bool json_check(char *text, size_t len, struct json *ret_root, size_t *ret_bad_n
 struct json_numbers {
     size_t bad;            /* outside that form */
     size_t with_exponents; /* PostgreSQL stores and shows 1e99 as 100 digits: see json_written_out */
+    size_t mended;         /* no numbers: escapes of NUL and of lone surrogates, which were repaired */
 };
 /* As json_check, and counts more. */
 bool json_check_numbers(char *text, size_t len, struct json *ret_root, struct json_numbers *ret_numbers,

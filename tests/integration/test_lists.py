@@ -26,6 +26,15 @@ def upload(house, path, body, kind="application/x-ndjson", mode="add", more=""):
     return house.api.request("POST", f"{path}?mode={mode}{more}", body, {"Content-Type": kind})
 
 
+def test_a_row_with_nul_names_nobody(house):
+    """It was taken for somebody whose id has U+FFFD in its place."""
+    assert house.api.post("/v1/segments", {"key": "nul", "name": "nul", "kind": "list"}).status == 201
+    rows = '{"user_id":"fine"}\n{"user_id":"a\\u0000b"}\n{"user_id":"a\\\\u0000b"}\n{"email":"a\\ud800@x.example"}\n'
+    answer = upload(house, "/v1/segments/nul/members", rows)
+    assert answer.json["added"] == 2 and [(error["line"], error["code"]) for error in answer.json["errors"]] == [(2, "invalid_json"), (4, "invalid_json")]
+    assert {who["user_id"] for who in house.api.get("/v1/segments/nul/members").json["data"]} == {"fine", "a\\u0000b"}
+
+
 def now_members(house, key):
     return {id if kind == "user" else f"anon:{id}" for kind, id in house.snapshot(key)[0]}
 

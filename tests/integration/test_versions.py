@@ -84,6 +84,53 @@ def test_if_none_match_creates_only(house):
     assert put(**{"If-None-Match": '"another"'}).status == 200
 
 
+def test_what_is_known_is_not_told_again(house):
+    def read(etag):
+        return house.api.get("/v1/segments/known", headers={"If-None-Match": etag})
+
+    house.send({"type": "track", "userId": "known-1", "event": "Known"})
+    house.segment("known", {"event": "Known"})
+    house.caught_up(house.now())
+    first = house.api.get("/v1/segments/known").headers["etag"]
+    again = read(first)
+    assert again.status == 304 and again.body == b"" and again.headers["etag"] == first
+    assert read(f'"x", W/{first}').status == 304 and read('"x"').status == 200
+    house.send({"type": "track", "userId": "known-2", "event": "Known"})
+    house.caught_up(house.now())
+    moved = read(first)
+    assert moved.status == 200 and moved.json["size"] == 2
+    assert patch(house, "known", {"name": "two"}, **{"If-Match": first}).status == 200  # nobody has saved since
+    assert patch(house, "known", {"name": "three"}, **{"If-Match": moved.headers["etag"]}).status == 412
+    assert house.api.request("HEAD", "/v1/segments/known", headers={"If-None-Match": "*"}).status == 304
+
+
+def test_tags_are_a_set(house):
+    house.segment("tags", BOUGHT, tags=["b", "a", "b", "a", "c"])
+    assert house.api.get("/v1/segments/tags").json["tags"] == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize("name", [" ", "   ", "\u00a0", "\u200b \u00a0"])
+def test_a_name_is_not_blank(house, name):
+    answer = house.api.post("/v1/segments", {"name": name, "kind": "rule", "definition": BOUGHT})
+    assert answer.status == 422 and answer.code == "bad_value" and answer.json["errors"][0]["pointer"] == "/name", answer
+    assert house.api.post("/v1/sources", {"name": name}).status == 422
+
+
+@pytest.mark.parametrize("query", ["limit=1&limit=2", "limit=2&limit=2", "q=a&q=", "limit=01", "limit=%2B1", "limit=1.0", "limit=0", "limit=1001"])
+def test_parameters_are_given_once_and_plainly(house, query):
+    answer = house.api.get("/v1/segments?" + query)
+    assert answer.status == 400 and answer.code == "bad_parameter", answer
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "a\\u0000b", "\\ud800"])
+def test_a_text_with_nul_is_told(house, text):
+    house.send({"type": "identify", "userId": "nul"})
+    for path, body in (("/v1/segments", '{"name":"%s","kind":"list"}'), ("/v1/profiles/nul/consent", '{"consent":{"%s":"granted"}}')):
+        answer = house.api.post(path, body % text, headers={"Content-Type": "application/json"})
+        assert answer.status == 400 and answer.code == "invalid_json", answer
+    assert house.api.get("/v1/profiles/nul").json["consent"] == {}
+
+
 def test_if_match(house):
     house.segment("tagged", BOUGHT)
     etag = house.api.get("/v1/segments/tagged").headers["etag"]
