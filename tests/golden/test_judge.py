@@ -1,5 +1,5 @@
 """The judge (segment/judge.h) knows names and times alone. Over random definitions and histories, where it is sure it says what the naive evaluator
-says of the whole person; and it is sure often enough to be worth asking.
+says of the whole person, and what the compiled statement says in PostgreSQL; and it is sure often enough to be worth asking.
 
 SEED and N (rounds) in the environment make it longer.
 """
@@ -12,9 +12,9 @@ import subprocess
 import pytest
 
 from differential.generate import NAMES, Generator
-from differential.naive import NAMES_OF_CALLS, Profile, Segment, is_member
-from differential.values import DAY, dumps, zone
-from golden.compiler import TOOL, as_text
+from differential.naive import NAMES_OF_CALLS, Event, Profile, Segment, is_member
+from differential.values import DAY, SECOND, dumps, zone
+from golden.compiler import TOOL, Compiler, Store, as_text
 from golden.test_against_naive import NOW, a_profile, ends
 from golden.test_depends import first_day
 
@@ -65,6 +65,23 @@ def periods(timezone, at):
     return found
 
 
+NO_FLOOR = -(2**62)
+
+
+def a_busy_profile(generator):
+    """Many events of few names within a minute, some at one instant, where the order and the ends of windows decide."""
+    r = generator.random
+    events = [
+        Event(NOW - r.randint(0, 40) * SECOND + r.choice([0, 0, 0, 1, -1]), r.choice("AAABBC"), received_at=serial, message_id=r.randbytes(16))
+        for serial in range(r.randint(4, 12))
+    ]
+    return Profile(r.randbytes(16), "u", events)
+
+
+def some_profiles(generator, n):
+    return [(a_busy_profile if generator.chance(0.3) else a_profile)(generator) for _ in range(n)]
+
+
 @pytest.fixture(scope="module")
 def judge():
     judge = Judge()
@@ -80,7 +97,7 @@ def tally():
 def floors(generator, profiles):
     """No floor, mostly; or one among the events."""
     events = [event.ts for profile in profiles for event in profile.events] or [NOW]
-    return generator.one(-(2**62), -(2**62), generator.random.choice(events) + generator.one(-1, 0, 1))
+    return generator.one(NO_FLOOR, NO_FLOOR, generator.random.choice(events) + generator.one(-1, 0, 1))
 
 
 def edges(generator, profiles):
@@ -97,7 +114,7 @@ def test_sure_is_right(judge, tally, round_):
     segments = {}
     for serial in range(DEFINITIONS):
         if serial % 10 == 0:
-            profiles = [a_profile(generator) for _ in range(PEOPLE)]
+            profiles = some_profiles(generator, PEOPLE)
         made = generator.segment(keys=list(segments)[-5:])
         segment = Segment(made["definition"], made["timezone"])
         referred = [key for key in segments if f'"{key}"' in dumps(segment.definition)]
@@ -117,6 +134,36 @@ def test_sure_is_right(judge, tally, round_):
                 assert holds == (letter == "Y"), explain(seed, segment, case, profile, letter)
         if serial % 10 == 0:
             segments[f"s{serial}"] = segment
+
+
+@pytest.fixture(scope="module")
+def store():
+    store = Store()
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("round_", range(ROUNDS // 2))
+def test_sure_is_the_statement(judge, store, round_):
+    seed = int(os.environ.get("SEED", 1)) * 1_000_037 + round_
+    generator, compiler, segments = Generator(seed, NOW), Compiler(), {}
+    generator.random = random.Random(seed)
+    profiles = some_profiles(generator, PEOPLE)
+    store.fill(profiles)
+    for serial in range(DEFINITIONS // 5):
+        made = generator.segment(keys=list(segments)[-5:])
+        segment = Segment(made["definition"], made["timezone"])
+        compiled = {key: compiler.compile(one, segments=segments, inline=True) for key, one in [*segments.items(), (None, segment)]}
+        for at in edges(generator, profiles):
+            floor = floors(generator, profiles)
+            sql = {key: store.members(one, at, "-infinity" if floor == NO_FLOOR else floor) for key, one in compiled.items()}
+            spans = periods(segment.timezone, at)
+            cases = [judge.case(p, at, floor, {key: p.id in sql[key] for key in segments}, spans) for p in profiles]
+            for profile, case, letter in zip(profiles, cases, judge.verdicts(segment, cases)[1]):
+                assert letter == "?" or (profile.id in sql[None]) == (letter == "Y"), explain(seed, segment, case, profile, letter)
+        if serial % 10 == 0:
+            segments[f"s{serial}"] = segment
+    compiler.close()
 
 
 def count(tally, segment, letter):
