@@ -19,21 +19,22 @@ struct judge_event {
 /* What is known of one profile at one instant. */
 struct judge_facts {
     int64_t as_of_us;
-    const struct judge_event *events; /* all that count: ordinary names, floor < ts <= as_of; by name_id, then ts_us */
+    const struct judge_event *events; /* all that count, of whatever ordinary names: floor < ts <= as_of; by name_id, then ts_us */
     size_t n_events;
     int64_t floor_us;      /* the retention floor */
     int64_t first_seen_us; /* profile.first_seen; INSTANT_NONE when null */
     bool identified;       /* has a user_id */
-    /* Is it a member of the i-th of the segments that segment_depends names? */
+    /* Is it a member of the i-th of the segments that segment_depends names? NULL: not known. */
     bool (*is_member)(const void *context, size_t i);
-    /* The calendar period of as_of in the segment's time zone: first instants of the one before, and of itself. False: not known. */
+    /* The calendar period of as_of in the segment's time zone: first instants of the one before, and of itself. False, or NULL: not known. */
     bool (*period)(const void *context, enum segment_period period, int64_t *ret_before_us, int64_t *ret_start_us);
     const void *context;
 };
 
 /* A definition made ready. Borrows the segment, which must outlive it. */
 struct judge;
-/* ids: of the names in segment_depends(segment)->events, in their order. The caller's, to judge_free. */
+/* ids: of the names in segment_depends(segment)->events, in their order; 0 for one that no event ever had (a new judge when it gets one). Copied. The
+ * caller's, to judge_free. */
 struct judge *judge_new(const struct segment *segment, const int32_t *ids);
 void judge_free(struct judge *judge);
 /* May it ever be sure? False when nothing but the SQL can say anything. */
