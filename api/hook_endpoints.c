@@ -14,6 +14,7 @@
 #include "api/metrics.h"
 #include "api/page.h"
 #include "db/hook.h"
+#include "db/person_edit.h"
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 
@@ -171,15 +172,34 @@ static bool genuine(struct call *c, enum hook_verdict verdict, const char *const
     return false;
 }
 
+/* Ties addresses that became others to their people, once or again: a retry finds it done. False: answered. */
+static bool readdress(struct call *c, const struct hook_batch *batch)
+{
+    enum db_status status = DB_OK;
+
+    for (size_t i = 0; i < batch->addresses.n && status == DB_OK; i++)
+        status = db_person_readdress(c->db, batch->addresses.at[i].was, batch->addresses.at[i].is);
+    if (status != DB_OK)
+        (void)answer_status(c, status);
+    return status == DB_OK;
+}
+
 static enum handled store(struct call *c, const struct incoming *in)
 {
     struct hook_batch batch;
     struct err err = ERR_INIT;
+    bool ok;
 
     if (!hook_map(in->entry, &in->request, &batch, &err))
         return answer_problem(c, PROBLEM_BAD_BODY, &err);
     metrics_hook(c->api->metrics, HOOK_COUNT_IGNORED, batch.ignored);
     metrics_hook(c->api->metrics, HOOK_COUNT_MAPPED, batch.messages);
+    ok = readdress(c, &batch);
+    vec_free(&batch.addresses);
+    if (!ok) {
+        free(batch.text);
+        return HANDLED_ANSWERED;
+    }
     if (!batch.messages) {
         free(batch.text);
         return accept_nothing(c);

@@ -83,6 +83,12 @@ DB_STATEMENT(join_traits, "uu",
              " FROM (SELECT jsonb_object_keys(traits) AS path FROM gone UNION SELECT '$first_seen') AS f");
 DB_STATEMENT(join_ids, "uu", "UPDATE identity SET profile_id = $2, former = (ARRAY[$1] || former)[1:32] WHERE profile_id = $1");
 
+/* A row of nobody (erased, and its exits not told yet) means the person, too; a tombstone stays one. */
+DB_STATEMENT(readdress_new, "utu",
+             "INSERT INTO identity AS i (raw_id, kind, external_id, profile_id) VALUES ($1, 'email', $2, $3) ON CONFLICT (raw_id)"
+             " DO UPDATE SET profile_id = excluded.profile_id WHERE i.profile_id <> " NOBODY
+             "   AND NOT EXISTS (SELECT FROM profile p WHERE p.profile_id = i.profile_id) RETURNING 1");
+
 DB_STATEMENT(patch_traits, "uj",
              "WITH changed AS (UPDATE profile p SET traits = merge_patch(p.traits, $2) FROM identity i"
              "   WHERE i.raw_id = $1 AND p.profile_id = i.profile_id RETURNING p.profile_id)"
@@ -347,22 +353,25 @@ enum db_status db_erasure_chore(struct db *db)
 
 /* --- Merging --- */
 
-/* JOIN_DONE: nothing speaks against it. */
-static enum db_status judge(struct db *db, const struct people *people, const struct id *from, size_t into, enum join_refusal *ret_refusal)
+static enum db_status judge_size(struct db *db, const struct id *from, enum join_refusal *ret_refusal)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     enum db_status status;
 
-    *ret_refusal = db_bool(&people->rows, into, PERSON_IS_USER) ? JOIN_DONE : JOIN_NOT_A_USER;
-    if (*ret_refusal)
-        return DB_OK;
     db_arg_id(&args, from);
     db_arg_long(&args, MOVE_MAX + 1);
     status = db_run(db, &join_size, &args, &rows);
     if (status == DB_OK && db_int(&rows, 0, 0) > MOVE_MAX)
         *ret_refusal = JOIN_TOO_LARGE;
     return status;
+}
+
+/* JOIN_DONE: nothing speaks against it. */
+static enum db_status judge(struct db *db, const struct people *people, const struct id *from, size_t into, enum join_refusal *ret_refusal)
+{
+    *ret_refusal = db_bool(&people->rows, into, PERSON_IS_USER) ? JOIN_DONE : JOIN_NOT_A_USER;
+    return *ret_refusal ? DB_OK : judge_size(db, from, ret_refusal);
 }
 
 static enum db_status join(struct db *db, const struct id *from, const struct id *into)
@@ -410,6 +419,55 @@ enum db_status db_person_join(struct db *db, const struct id *from, const struct
     db_rollback(db);
     if (status == DB_OK)
         *ret_joined = joined;
+    return status;
+}
+
+/* --- Addresses --- */
+
+static enum db_status add_address(struct db *db, const struct id *raw, const char *address, const struct id *profile)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    enum db_status status;
+
+    db_arg_id(&args, raw);
+    db_arg_text(&args, address);
+    db_arg_id(&args, profile);
+    status = db_run(db, &readdress_new, &args, NULL);
+    return status == DB_OK || status == DB_NONE ? db_commit(db) : status;
+}
+
+/* Of two rows that are people. */
+static enum db_status join_addresses(struct db *db, const struct people *people, size_t was, size_t is)
+{
+    bool into_new = db_bool(&people->rows, is, PERSON_IS_USER);
+    struct id gone = db_id(&people->rows, into_new ? was : is, PERSON_PROFILE);
+    struct id stays = db_id(&people->rows, into_new ? is : was, PERSON_PROFILE);
+    enum join_refusal refusal = JOIN_DONE;
+    enum db_status status;
+
+    if (id_equal(&gone, &stays) || (into_new && db_bool(&people->rows, was, PERSON_IS_USER)))
+        return DB_OK;
+    status = judge_size(db, &gone, &refusal);
+    if (status == DB_OK && !refusal)
+        status = join(db, &gone, &stays);
+    return status == DB_OK && !refusal ? commit(db, NULL) : status;
+}
+
+enum db_status db_person_readdress(struct db *db, const char *was, const char *is)
+{
+    const char *kind = person_kind_text(PERSON_EMAIL);
+    struct id raws[PEOPLE_MAX] = {id_person(kind, was, strlen(was)), id_person(kind, is, strlen(is))}, profile;
+    AUTO_PEOPLE struct people people = {.raws = raws, .n = PEOPLE_MAX, .rows = DB_ROWS_INIT};
+    enum db_status status = begin(db, &people);
+    size_t was_row, is_row;
+
+    if (status == DB_OK && find(&people, 0, &was_row)) {
+        profile = db_id(&people.rows, was_row, PERSON_PROFILE);
+        status = find(&people, 1, &is_row) ? join_addresses(db, &people, was_row, is_row) : add_address(db, &raws[1], is, &profile);
+    }
+    if (is_too_large(db, status))
+        status = DB_OK;
+    db_rollback(db);
     return status;
 }
 

@@ -42,6 +42,13 @@ struct joined {
 /* Merges the person `from` into the user `into`: events, ids and consent move, traits where `into` has none. DB_NONE: one is nobody. */
 enum db_status db_person_join(struct db *db, const struct id *from, const struct id *into, struct joined *ret_joined) MUST_CHECK;
 
+/* --- Addresses --- */
+
+/* An address became another one (both normalized): it means whom the old one means. Who was known by the new one alone merges into that
+ * person; a user's address stays that user's, and who was known by the old one alone merges into the user. Two users stay two. An old one
+ * that is nobody's ties nothing. DB_OK when it is so, before or now. */
+enum db_status db_person_readdress(struct db *db, const char *was, const char *is) MUST_CHECK;
+
 /* --- Traits --- */
 
 /* Applies a JSON Merge Patch (an object with a member or more) to the traits. DB_NONE: nobody. *ret_too_large: they would be over 1 MiB, nothing was changed. */

@@ -369,8 +369,10 @@ static bool check_timestamp(struct json value, const char *pointer, struct err *
 
 static bool check_person(struct json value, const char *pointer, struct err *err)
 {
-    static const struct member members[] = {
-        {"user_id", check_paths, false}, {"email", check_paths, false}, {"anonymous_id", check_template, false}};
+    static const struct member members[] = {{"user_id", check_paths, false},
+                                            {"email", check_paths, false},
+                                            {"email_was", check_paths, false},
+                                            {"anonymous_id", check_template, false}};
 
     return check_members(value, pointer, members, ARRAY_LEN(members), err);
 }

@@ -11,10 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/collect/person.h"
 #include "server/base/attr.h"
 #include "server/base/err.h"
 #include "server/base/id.h"
 #include "server/base/json_scan.h"
+#include "server/base/vec.h"
 
 enum {
     HOOK_ENTRY_MAX = 64 << 10,     /* bytes of a custom entry */
@@ -80,11 +82,22 @@ struct hook_probe {
 };
 bool hook_probe(struct json entry, const struct hook_request *request, const char *source, struct hook_probe *ret_probe) MUST_CHECK;
 
+/* An address that became another one: both are one person's. Normalized, with their NUL. */
+struct hook_readdress {
+    char was[EMAIL_MAX + 1];
+    char is[EMAIL_MAX + 1];
+};
+struct hook_addresses { /* a VEC */
+    struct hook_readdress *at;
+    size_t n, cap;
+};
+
 struct hook_batch {
     char *text; /* a Segment batch body: {"batch":[…]}; malloc'd, the caller's */
     size_t len;
-    size_t messages; /* in it */
-    size_t ignored;  /* events of the body that mean nothing to us */
+    size_t messages;                 /* in it */
+    size_t ignored;                  /* events of the body that mean nothing to us */
+    struct hook_addresses addresses; /* to be tied before the messages are stored; vec_free is the caller's */
 };
 /* Makes messages of the events of a verified body. False: err says why (malformed, too many events, too large); nothing is kept. */
 bool hook_map(struct json entry, const struct hook_request *request, struct hook_batch *ret_batch, struct err *err) MUST_CHECK;

@@ -31,6 +31,7 @@ struct mapping {
     size_t events;
     /* of the event at hand */
     struct parts rule;
+    struct hook_addresses addresses;
     size_t index; /* of the item within `each` */
     bool refused; /* too many events */
 };
@@ -135,12 +136,21 @@ static bool is_id(struct json value)
     return text && id_judge((struct span){.at = text, .len = strlen(text)}) != ID_ABSENT;
 }
 
-static bool is_email(struct json value)
+/* An address, normalized, with its NUL. */
+static bool read_email(struct json value, char ret_email[EMAIL_MAX + 1])
 {
     char *text AUTO_FREE = value.type == JSON_T_STRING ? json_text(value) : NULL;
-    char email[EMAIL_MAX];
+    size_t len = text ? email_normalize((struct span){.at = text, .len = strlen(text)}, ret_email) : 0;
 
-    return text && email_normalize((struct span){.at = text, .len = strlen(text)}, email) > 0;
+    ret_email[len] = '\0';
+    return len > 0;
+}
+
+static bool is_email(struct json value)
+{
+    char email[EMAIL_MAX + 1];
+
+    return read_email(value, email);
 }
 
 /* Some mail tools repeat what the mail was addressed to: Ann <ann@x.org> is ann@x.org. */
@@ -184,6 +194,16 @@ static struct who find_who(struct mapping *m)
         who.email = JSON_NONE;
     who.known = who.user_id.type != JSON_T_NONE || is_email(who.email);
     return who;
+}
+
+/* Notes that the address was another one before. */
+static void note_address(struct mapping *m, const struct who *who)
+{
+    struct json was = look_first(&m->look, json_get(said(m->rule.person, m->entry.person), "email_was"));
+    struct hook_readdress both;
+
+    if (read_email(bare_address(&m->look, was), both.was) && read_email(who->email, both.is) && strcmp(both.was, both.is) != 0)
+        *VEC_ADD(&m->addresses) = both;
 }
 
 /* ids, messageId and timestamp; the object stays open. The anonymous id (an order's, a lead's) is given by an identify, which ties it,
@@ -251,6 +271,7 @@ static bool put_event(void *context, struct json item)
         return false;
     m->look.item = item;
     who = find_who(m);
+    note_address(m, &who);
     if (m->rule.identify.type == JSON_T_TRUE)
         put_identify(m, &who);
     if (name.type == JSON_T_STRING) {
@@ -373,9 +394,11 @@ bool hook_map(struct json entry, const struct hook_request *request, struct hook
         (void)map_event(&m, m.look.root);
     json_close(&m.out, ']');
     json_close(&m.out, '}');
-    if (!verdict(&m, err))
+    if (!verdict(&m, err)) {
+        vec_free(&m.addresses);
         return false;
-    *ret_batch = (struct hook_batch){.len = batch.len, .messages = m.messages, .ignored = m.ignored};
+    }
+    *ret_batch = (struct hook_batch){.len = batch.len, .messages = m.messages, .ignored = m.ignored, .addresses = m.addresses};
     ret_batch->text = buf_take(&batch);
     return true;
 }

@@ -51,6 +51,7 @@ static void check_batch(struct hook_batch *batch)
     free(job->body);
     free(job->arena);
     free(job);
+    vec_free(&batch->addresses);
 }
 
 static void take(struct json entry, const char *body, size_t len)

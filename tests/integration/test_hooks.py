@@ -5,6 +5,7 @@ import pathlib
 import re
 import tempfile
 import time
+import urllib.parse
 
 import pytest
 
@@ -221,6 +222,64 @@ def test_sources_that_take_none(house, anyone):
     assert house.api.post("/v1/sources", {"name": "secretless", "provider": "stripe"}).status == 201
     answer = anyone.post("/v1/hooks/secretless", {})
     assert answer.status == 409 and answer.code == "unverifiable"
+
+
+# --- An address becomes another one
+
+
+def changes_address(anyone, was, now, fired_at="2024-03-26 22:15:09"):
+    form = {"type": "upemail", "fired_at": fired_at, "data[list_id]": "l", "data[new_id]": "51da8c3259", "data[new_email]": now, "data[old_email]": was}
+    answer = anyone.post("/v1/hooks/audience?token=hush", urllib.parse.urlencode(form), headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert answer.status == 200, answer
+
+
+def person(house, name):
+    answer = house.api.get("/v1/profiles/" + name)
+    return (answer.json["user_id"], sorted(answer.json["emails"])) if answer.status == 200 else None
+
+
+@pytest.fixture(scope="module")
+def audience(house):
+    make_source(house, "audience", "mailchimp", "hush")
+    house.segment("reached", {"event": "Email Delivered"})
+    return house
+
+
+def test_both_addresses_mean_the_person(audience, anyone):
+    house = audience
+    house.send({"type": "track", "event": "Email Delivered", "context": {"traits": {"email": "old@up.example"}}})
+    for _ in range(2):  # Mailchimp may send it again
+        changes_address(anyone, "Old@up.example", "new@up.example")
+    assert person(house, "email:old@up.example") == person(house, "email:new@up.example") == (None, ["new@up.example", "old@up.example"])
+    assert house.api.get("/v1/profiles/email:old@up.example").json["traits"]["email"] == "new@up.example"
+    house.send({"type": "track", "event": "Email Delivered", "context": {"traits": {"email": "new@up.example"}}})
+    assert len(house.api.get("/v1/profiles/email:old@up.example/events").json["data"]) == 3
+    house.caught_up(house.now())
+    assert ("email", "old@up.example") in house.snapshot("reached")[0] and ("email", "new@up.example") not in house.snapshot("reached")[0]
+    house.send({"type": "identify", "userId": "up", "traits": {"email": "new@up.example"}})
+    assert person(house, "up") == ("up", ["new@up.example", "old@up.example"])
+
+
+def test_who_was_known_by_the_new_address_is_the_same(audience, anyone):
+    house = audience
+    for address in ("first@up.example", "second@up.example"):
+        house.send({"type": "track", "event": "Email Delivered", "context": {"traits": {"email": address}}})
+    house.send({"type": "identify", "userId": "owner", "traits": {"email": "owner@up.example"}})
+    house.send({"type": "identify", "userId": "other", "traits": {"email": "other@up.example"}})
+    changes_address(anyone, "first@up.example", "second@up.example")
+    assert person(house, "email:first@up.example") == person(house, "email:second@up.example")
+    assert len(house.api.get("/v1/profiles/email:first@up.example/events").json["data"]) == 3
+    changes_address(anyone, "second@up.example", "owner@up.example")  # a user's: who was known by an address only is that user
+    assert person(house, "owner") == person(house, "email:first@up.example") == ("owner", ["first@up.example", "owner@up.example", "second@up.example"])
+    changes_address(anyone, "owner@up.example", "other@up.example")  # two users stay two
+    assert person(house, "other") == ("other", ["other@up.example"]) and person(house, "email:owner@up.example")[0] == "owner"
+    changes_address(anyone, "owner@up.example", "fresh@up.example")
+    assert person(house, "email:fresh@up.example")[0] == "owner"
+    changes_address(anyone, "nobody@up.example", "somebody@up.example")
+    assert person(house, "email:nobody@up.example") is None and person(house, "email:somebody@up.example") == (None, ["somebody@up.example"])
+    house.caught_up(house.now())
+    house.segment("reached-after", {"event": "Email Delivered"})
+    assert house.snapshot("reached")[0] == house.snapshot("reached-after")[0]
 
 
 # --- What was signed is not the body

@@ -27,6 +27,7 @@ static char *mapped(const char *entry, const char *body)
     if (hook_map(given->entry, &given->request, &batch, &err)) {
         ck_assert_uint_eq(strlen(batch.text), batch.len);
         result = batch.text;
+        vec_free(&batch.addresses);
     } else {
         result = mem_alloc(strlen(err.code) + 2);
         (void)snprintf(result, strlen(err.code) + 2, "!%s", err.code);
