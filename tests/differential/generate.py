@@ -396,8 +396,11 @@ class Generator:
         made = []
         for _ in range(count):
             sent = list(old) + made
+            orders = [message for message in sent if message.get("event") == "Order Completed" and "order_id" in message.get("properties", {})]
             if sent and self.chance(0.12):
                 made.append(self.retry(self.of(sent)))
+            elif orders and self.chance(0.08):
+                made.append(self.report(self.of(orders), *people, len(sent)))
             else:
                 made.append(self.message(*people, len(sent)))
         return made
@@ -430,6 +433,8 @@ class Generator:
             made.update(groupId="g", traits={**made.get("traits", {}), "n": literal("5")})
         elif self.chance(0.9):
             made["properties"] = self.document()
+            if made.get("event") == "Order Completed" and self.chance(0.8):
+                made["properties"]["order_id"] = self.order_id()
         if self.chance(0.3):
             made["context"] = {"campaign": {"source": self.of(TEXTS[:5])}, "locale": self.one("de", "en", None)}
             if kind == "identify" and self.chance(0.3):
@@ -437,6 +442,11 @@ class Generator:
         if self.chance(0.04):
             made.setdefault("context", {}).setdefault("consent", {})["gpc"] = self.one(True, True, False, "true")
         return {**made, **self.times()}
+
+    def order_id(self):
+        """Few, so that they are repeated; some are written otherwise, some are none."""
+        made = self.one("1", literal("1"), literal("1.0"), literal("10e-1"), "2", "2", "3", "☃")
+        return made if self.chance(0.9) else self.one("", None, True, "1.0", literal("-0"), literal("0.00"), "0", [1])
 
     def times(self):
         """timestamp and sentAt: trusted, missing, ahead, in the future, or by a clock minutes off (never near the half minute)."""
@@ -458,6 +468,15 @@ class Generator:
         if "sentAt" in again and self.chance(0.5):
             again.pop("sentAt") if "timestamp" not in again else again.update(sentAt=again["sentAt"][:-2] + "0Z")
         return again
+
+    def report(self, order, prefix, people, serial):
+        """The same order reported by another message, perhaps under another id."""
+        again = {key: value for key, value in order.items() if key not in ("timestamp", "sentAt")}
+        if self.chance(0.7):
+            again = {key: value for key, value in again.items() if key not in ("userId", "anonymousId", "traits")}
+            one = {"userId": f"{prefix}u{self.random.randrange(people)}", "anonymousId": f"{prefix}a{self.random.randrange(people)}"}
+            again.update(one if self.chance(0.2) else [self.of(list(one.items()))])
+        return {**again, "messageId": f"{prefix}m{serial}-{self.random.getrandbits(32)}", **self.times()}
 
     def chunks(self, items, most=12):
         items = list(items)

@@ -62,6 +62,16 @@ def address(value):
     return text if re.fullmatch(r"[^@\s]+@[^@\s]+", text) else None
 
 
+def order_key(name, properties):
+    """What an order is known by, or None when the event is none."""
+    id = properties.get("order_id")
+    if name != "Order Completed" or id == "" or not isinstance(id, (str, Number)):
+        return None
+    if isinstance(id, str):
+        return id
+    return id.text.rstrip("0").rstrip(".") if "." in id.text else id.text
+
+
 @dataclasses.dataclass(eq=False)
 class Statement:
     """About a channel of consent. It counts from the instant of its event."""
@@ -86,6 +96,7 @@ class Person(Profile):
     anonymous_id: str = None
     email: str = None
     statements: list = dataclasses.field(default_factory=list)
+    repeated: list = dataclasses.field(default_factory=list)  # reports of orders it has by another: not stored, but known
     signal: bool = False  # the browser has opted out
 
     @property
@@ -103,6 +114,8 @@ class Person(Profile):
 class Stored(Event):
     own_ts: int = None
     range: tuple = None  # of ts, when only the server knows it
+    order_id: str = None
+    number: int = 0  # of arrival
 
 
 class Model:
@@ -112,6 +125,7 @@ class Model:
         self.former = {}  # (kind, external) → profile ids before
         self.rejected = []
         self.arrived = []  # stored events in order
+        self.number = 0
 
     def send(self, message, sent, answered):
         """One message that arrived between the instants sent and answered (µs), after all before it."""
@@ -131,8 +145,11 @@ class Model:
         if self.is_double(event, raws):
             return
         person = self.resolve(raws)
+        self.number += 1
+        event.number = self.number
         person.events.append(event)
         self.arrived.append(event)
+        self.drop_repeated(person)
         person.signal |= message.get("context", {}).get("consent", {}).get("gpc") is True
         if kind == "identify":
             given = {**message.get("context", {}).get("traits", {}), **message.get("traits", {})}
@@ -178,13 +195,23 @@ class Model:
             message_id=message_id(message["messageId"]),
             own_ts=own,
             range=(sent, answered) if unknown else None,
+            order_id=order_key(name, properties),
         )
+
+    def drop_repeated(self, person):
+        """An order counts once: the report that arrived first stays."""
+        first = {}
+        for event in sorted((event for event in person.events if event.order_id is not None), key=lambda e: e.number):
+            if first.setdefault(event.order_id, event) is not event:
+                person.events.remove(event)
+                person.repeated.append(event)
+                self.arrived.remove(event)
 
     def is_double(self, event, raws):
         """Same person (through merges and re-pointed ids), name, messageId and client timestamp."""
         where = {self.identity.get(raws[0])} | self.former.get(raws[0], set())
         same = lambda e: (e.name, e.message_id, e.own_ts) == (event.name, event.message_id, event.own_ts)  # noqa: E731
-        return any(same(e) for id in where if id in self.people for e in self.people[id].events)
+        return any(same(e) for id in where if id in self.people for e in self.people[id].events + self.people[id].repeated)
 
     def resolve(self, raws):
         """The person a message is about, after what its ids, the strongest first, say about identity."""
@@ -213,6 +240,8 @@ class Model:
         """The events and traits of a weaker profile move to the stronger, whose own traits win."""
         have = {(e.name, e.message_id, e.own_ts): e for e in into.events}
         into.events += [e for e in gone.events if (e.name, e.message_id, e.own_ts) not in have]
+        into.repeated += gone.repeated
+        self.drop_repeated(into)
         for said in gone.statements:
             said.event = have.get((said.event.name, said.event.message_id, getattr(said.event, "own_ts", None)), said.event)
         into.statements += gone.statements
