@@ -396,13 +396,11 @@ class Generator:
         made = []
         for _ in range(count):
             sent = list(old) + made
-            orders = [message for message in sent if message.get("event") == "Order Completed" and "order_id" in message.get("properties", {})]
             if sent and self.chance(0.12):
                 made.append(self.retry(self.of(sent)))
-            elif orders and self.chance(0.08):
-                made.append(self.report(self.of(orders), *people, len(sent)))
-            else:
-                made.append(self.message(*people, len(sent)))
+                continue
+            orders = self.chance(0.08) and [message for message in sent if "order_id" in (message.get("properties") or {})]
+            made.append(self.report(self.of(orders), *people, len(sent)) if orders else self.message(*people, len(sent)))
         return made
 
     def message(self, prefix, people, serial):

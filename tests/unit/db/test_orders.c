@@ -2,7 +2,10 @@
  * behind. */
 #include "store.h"
 
+#include <poll.h>
 #include <pthread.h>
+
+#include "db/lock.h"
 
 #define COUNT_ORDERS "SELECT count(*) FROM event JOIN event_name USING (name_id) WHERE name = '" NAME_ORDER "'"
 
@@ -141,6 +144,20 @@ START_TEST(test_merged_orders_stay_with_the_survivor)
 }
 END_TEST
 
+/* The browser is somebody else's by then. */
+START_TEST(test_a_late_retry_of_what_a_merge_dropped)
+{
+    struct say late = {.anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 2, .id = "late"};
+
+    TELL(1, 0, {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 1});
+    TELL(1, 0, late);
+    TELL(2, 0, {.user = "u", .anonymous = "a", .at = 3}, {.user = "w", .anonymous = "a", .at = 4});
+    TELL(0, 1, late);
+    ck_assert_int_eq(order_at(), 1);
+    expect_sound();
+}
+END_TEST
+
 /* Both go into a third in one batch. */
 START_TEST(test_two_merges_at_once)
 {
@@ -255,6 +272,44 @@ START_TEST(test_four_ids_of_one_person_at_once)
 }
 END_TEST
 
+static void *merge_run(void *context)
+{
+    struct db *db = store_open(store_url());
+    struct name_cache *names = name_cache_new(NAMES_MAX_DEFAULT);
+
+    *(struct told *)context = tell_on(db, names, (struct say[]){{.user = "u", .anonymous = "a", .at = 3}}, 1);
+    db_free(db);
+    name_cache_free(names);
+    return NULL;
+}
+
+/* first_seen is read from the events that are left: somebody who is storing an older one for the survivor must have committed. */
+START_TEST(test_a_merge_of_two_reports_waits_for_all_ids_of_the_survivor)
+{
+    struct id other = id_person("anonymous", "b", 1), user = id_person("user", "u", 1), gone = id_person("anonymous", "a", 1);
+    int64_t until = clock_mono_us() + 20 * US_PER_S;
+    struct told told;
+    pthread_t thread;
+    char sql[128];
+
+    ck_assert(other.bytes[0] != user.bytes[0] && other.bytes[0] != gone.bytes[0]);
+    TELL(3, 0, {.anonymous = "a", .event = NAME_ORDER, .json = ORDER("1"), .at = 5}, {.user = "u", .anonymous = "b", .at = 1},
+         {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 1});
+    (void)snprintf(sql, sizeof sql, "BEGIN; SELECT pg_advisory_xact_lock_shared(" DB_LOCK_CLASS_IDENTITY ", %d)", other.bytes[0]);
+    store_run(sql);
+    ck_assert_int_eq(pthread_create(&thread, NULL, merge_run, &told), 0);
+    while (!ask("SELECT count(*) FROM pg_locks WHERE NOT granted")) {
+        ck_assert(clock_mono_us() < until);
+        (void)poll(NULL, 0, 2);
+    }
+    store_run("COMMIT");
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_eq(told.stored, 1);
+    ck_assert_int_eq(order_at(), 5);
+    expect_sound();
+}
+END_TEST
+
 /* a becomes u's while all report; e@x does so at last. */
 START_TEST(test_orders_beside_merges)
 {
@@ -287,10 +342,12 @@ int main(void)
     tcase_add_test(tests, test_a_merge_keeps_the_first_of_the_survivor);
     tcase_add_test(tests, test_a_merge_moves_first_seen);
     tcase_add_test(tests, test_merged_orders_stay_with_the_survivor);
+    tcase_add_test(tests, test_a_late_retry_of_what_a_merge_dropped);
     tcase_add_test(tests, test_two_merges_at_once);
     tcase_add_test(tests, test_a_large_merge);
     tcase_add_test(tests, test_beside_a_culprit);
     tcase_add_test(tests, test_four_ids_of_one_person_at_once);
+    tcase_add_test(tests, test_a_merge_of_two_reports_waits_for_all_ids_of_the_survivor);
     tcase_add_test(tests, test_orders_beside_merges);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
