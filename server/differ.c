@@ -1,12 +1,14 @@
 /* From candidates to differences. The one idea: be an optimist: the statements of all versions go out in one pipeline, without savepoints, and differences are
  * gathered in C and written by a few array statements. When one fails, the tick is rolled back and run once more by a pessimist, who asks one version at a
  * time under a savepoint and so finds the one to blame: a version is marked failed with those that refer to it; a single profile that takes too long (a bot
- * with a million events) is set aside and tried again later, and the version goes on. Nothing but SELECTs runs under a savepoint. */
+ * with a million events) is set aside and tried again later, and the version goes on. Nothing but SELECTs runs under a savepoint. What names and times alone
+ * decide is taken out before (server/sift.c), by the optimist only. */
 #include "server/differ.h"
 
 #include <string.h>
 
 #include "server/base/log.h"
+#include "server/sift.h"
 
 enum {
     BATCH_TIMEOUT_MS = 10000, /* for one version's candidates of one tick, */
@@ -43,7 +45,7 @@ void differ_begin(struct differ *differ, int64_t as_of_us, int64_t floor_us)
     vec_clear(&differ->sizes);
     differ->ended = differ->asides = false;
     differ->max_seq = 0;
-    differ->n_changes = differ->evaluated = differ->failed = differ->set_aside = 0;
+    differ->n_changes = differ->evaluated = differ->decided = differ->failed = differ->set_aside = 0;
     for (size_t i = 0; i < differ->roster->versions.n; i++) {
         struct roster_version *version = differ->roster->versions.at[i];
 
@@ -154,27 +156,33 @@ static enum change_cause cause_of(const struct roster_version *version, const st
     return version->candidates.at[low].cause;
 }
 
-static void note_row(struct differ *differ, struct roster_version *version, const struct db_rows *rows, size_t row)
+void differ_note(struct differ *differ, struct roster_version *version, const struct differ_found *found)
 {
-    struct id profile = db_id(rows, row, CHANGED_PROFILE);
-    struct db_member member = {.version_id = version->version_id, .profile = profile, .entered_us = differ->as_of_us};
-    struct who who = db_who(rows, row, CHANGED_WHO);
-    bool enter = db_bool(rows, row, CHANGED_IS);
-    int64_t sign = enter ? 1 : -1;
+    struct db_member member = {.version_id = version->version_id, .profile = found->profile, .entered_us = differ->as_of_us};
+    int64_t sign = found->enter ? 1 : -1;
 
-    if (enter)
+    if (found->enter)
         *VEC_ADD(&differ->enter) = member;
     else
         *VEC_ADD(&differ->leave) = member;
     version->size_delta += sign;
-    version->identified_delta += who.user_id ? sign : 0;
+    version->identified_delta += found->who.user_id ? sign : 0;
     if (version->serving)
         *VEC_ADD(&differ->changes) = (struct db_change){.segment_id = version->segment_id,
                                                         .key = version->key,
-                                                        .profile = profile,
-                                                        .who = who,
-                                                        .enter = enter,
-                                                        .cause = cause_of(version, &profile)};
+                                                        .profile = found->profile,
+                                                        .who = found->who,
+                                                        .enter = found->enter,
+                                                        .cause = found->cause};
+}
+
+static void note_row(struct differ *differ, struct roster_version *version, const struct db_rows *rows, size_t row)
+{
+    struct differ_found found = {
+        .profile = db_id(rows, row, CHANGED_PROFILE), .who = db_who(rows, row, CHANGED_WHO), .enter = db_bool(rows, row, CHANGED_IS)};
+
+    found.cause = cause_of(version, &found.profile);
+    differ_note(differ, version, &found);
 }
 
 static bool is_nameless(struct who who)
@@ -523,6 +531,7 @@ enum db_status differ_rebuild(struct differ *differ, struct roster_version *vers
 
 enum db_status differ_level(struct differ *differ, size_t level)
 {
+    size_t decided = differ->decided;
     enum db_status status = DB_OK;
 
     for (size_t i = 0; i < differ->roster->versions.n && status == DB_OK; i++) {
@@ -534,6 +543,9 @@ enum db_status differ_level(struct differ *differ, size_t level)
         if (version->candidates.n > CANDIDATES_MAX)
             status = differ_rebuild(differ, version);
     }
+    if (status == DB_OK && !differ->careful)
+        status = sift_level(differ, level);
+    differ->evaluated += differ->decided - decided;
     if (status == DB_OK)
         status = differ->careful ? ask_each(differ, level) : ask_all(differ, level);
     if (status == DB_OK)

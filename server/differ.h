@@ -31,6 +31,7 @@ struct differ {
     int64_t max_seq; /* of the changes written; 0: none */
     size_t n_changes;
     size_t evaluated; /* profiles × versions */
+    size_t decided;   /* of these without a statement (server/sift.h) */
     size_t failed;    /* versions */
     size_t set_aside; /* profiles */
 };
@@ -41,6 +42,14 @@ void differ_release(struct differ *differ);
 
 /* Notes that a profile may have moved; unless the version does not keep it up. */
 void differ_add(struct differ *differ, uint32_t version, const struct id *profile, enum change_cause cause);
+/* Notes a difference: of a version's candidate, or of one that was. */
+struct differ_found {
+    struct id profile;
+    struct who who; /* borrowed from differ->rows */
+    bool enter;
+    enum change_cause cause;
+};
+void differ_note(struct differ *differ, struct roster_version *version, const struct differ_found *found);
 /* Evaluates all versions of a level and writes the differences; those of serving versions become candidates of the versions that refer to them. DB_RETRY or
  * DB_ERROR: the tick must be rolled back; when db_sqlstate is set and differ was not careful, the next one should be. */
 enum db_status differ_level(struct differ *differ, size_t level) MUST_CHECK;

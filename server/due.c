@@ -129,6 +129,21 @@ bool due_calendar_over(const struct due_calendar *calendar, int64_t t1_us)
     return calendar->known && t1_us >= calendar->end_us;
 }
 
+bool due_period(const struct due *due, const struct due_asked *asked, int64_t *ret_before_us, int64_t *ret_start_us)
+{
+    for (size_t i = 0; i < due->calendars.n; i++) {
+        const struct due_calendar *calendar = &due->calendars.at[i];
+
+        if (!calendar->known || calendar->period != asked->period || strcmp(calendar->timezone, asked->timezone) != 0 ||
+            asked->at_us < calendar->start_us || asked->at_us >= calendar->end_us)
+            continue;
+        *ret_before_us = calendar->before_us;
+        *ret_start_us = calendar->start_us;
+        return true;
+    }
+    return false;
+}
+
 struct due_range due_calendar_range(const struct due_calendar *calendar, int64_t before_us, int64_t start_us, int64_t end_us)
 {
     int64_t from_us = calendar->last ? calendar->before_us : calendar->start_us;

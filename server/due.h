@@ -76,6 +76,12 @@ void due_add(struct due *due, const struct due_version *version);
 void due_seal(struct due *due);
 void due_clear(struct due *due);
 
+struct due_asked {
+    enum segment_period period;
+    const char *timezone;
+    int64_t at_us;
+};
+
 /* A range of ts: from_us < ts <= to_us; empty when from_us >= to_us. */
 struct due_range {
     int64_t from_us;
@@ -85,6 +91,8 @@ struct due_range {
 struct due_range due_shift(int64_t t0_us, int64_t t1_us, int64_t distance_us);
 /* Whether at t1 the calendar's known period is over. */
 bool due_calendar_over(const struct due_calendar *calendar, int64_t t1_us);
+/* The period of an instant in a zone, as a calendar knows it: the first instants of the one before and of itself. False: none knows it. */
+bool due_period(const struct due *due, const struct due_asked *asked, int64_t *ret_before_us, int64_t *ret_start_us);
 /* The events that a change of period concerns, when t1 lies in a period that starts at start_us, ends at end_us and follows one from before_us. */
 struct due_range due_calendar_range(const struct due_calendar *calendar, int64_t before_us, int64_t start_us, int64_t end_us);
 /* May a local midnight of any time zone lie in (t0, t1]? Zones differ from UTC by quarters of an hour. */

@@ -83,6 +83,7 @@ static void print_worker(const struct worker_stats *stats, struct buf *text)
         {"worker_failed_ticks_total", "counter", "Ticks rolled back.", (double)stats->failed_ticks},
         {"worker_touched_total", "counter", "Pairs, facts and profiles taken from the queue.", (double)stats->touched},
         {"worker_evaluated_total", "counter", "Profiles times versions evaluated.", (double)stats->evaluated},
+        {"worker_decided_total", "counter", "Of these decided by names and times of events alone.", (double)stats->decided},
         {"worker_changes_total", "counter", "Changes written to the feed by ticks.", (double)stats->changes},
         {"worker_builds_total", "counter", "Versions that went live.", (double)stats->builds},
         {"worker_build_slices_total", "counter", "Slices of builds.", (double)stats->build_slices},

@@ -25,6 +25,8 @@ static void version_free(struct roster *roster, struct db *db, struct roster_ver
         watch_names_free(&version->expiries[i]);
     for (size_t i = 0; depends && version->calendars && i < depends->n_calendars; i++)
         watch_names_free(&version->calendars[i]);
+    judge_free(version->judge);
+    free(version->refers);
     free(version->expiries);
     free(version->calendars);
     segment_free(version->segment);
@@ -121,7 +123,11 @@ static enum db_status open_version(struct roster *roster, struct db *db, const s
     version->due = due_any(segment_depends(version->segment));
     version->references = segment_depends(version->segment)->n_segments;
     status = resolve_all(db, version);
-    return status == DB_OK ? compile(roster, db, version) : status;
+    if (status != DB_OK)
+        return status;
+    version->judge = judge_new(version->segment, version->events.ids);
+    version->refers = mem_zalloc(version->references * sizeof *version->refers);
+    return compile(roster, db, version);
 }
 
 static enum db_status add_version(struct roster *roster, struct db *db, const struct db_version *row)
@@ -350,9 +356,12 @@ static void index_paths(struct roster *roster, const struct segment_depends *dep
 
 static void index_references(struct roster *roster, const struct segment_depends *depends, uint32_t version)
 {
+    int32_t *refers = roster->versions.at[version]->refers;
+
     for (size_t i = 0; i < depends->n_segments; i++) {
         const struct db_segment *segment = segment_by_key(roster, depends->segments[i]);
 
+        refers[i] = segment ? segment->segment_id : 0;
         if (segment)
             watch_add_id(&roster->references, segment->segment_id, version);
     }

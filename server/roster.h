@@ -10,6 +10,7 @@
 #include "db/conn.h"
 #include "db/evaluate.h"
 #include "db/version.h"
+#include "segment/judge.h"
 #include "segment/segment.h"
 #include "server/due.h"
 #include "server/watch.h"
@@ -36,6 +37,8 @@ struct roster_version {
     char *key;         /* owned */
     char *cause;       /* owned */
     struct segment *segment;
+    struct judge *judge;
+    int32_t *refers; /* ids of the segments it refers to, as depends has them; 0: there is none */
     struct watch_names events;
     struct watch_names *expiries;  /* as many as its depends has */
     struct watch_names *calendars; /* likewise */

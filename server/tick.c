@@ -584,6 +584,7 @@ enum db_status tick_run(struct tick *tick, int64_t now_us, struct tick_result *r
     ret_result->changes = tick->differ.n_changes;
     ret_result->touched = touched_weight(&touched);
     ret_result->evaluated = tick->differ.evaluated;
+    ret_result->decided = tick->differ.decided;
     ret_result->failed = tick->differ.failed;
     ret_result->set_aside = tick->differ.set_aside;
     ret_result->more = touched.more || ret_result->lists.more;

@@ -31,6 +31,7 @@ struct tick_result {
     size_t changes;
     size_t touched; /* weight of what it took */
     size_t evaluated;
+    size_t decided; /* of these without a statement (server/sift.h) */
     size_t failed;
     size_t set_aside;
     size_t swapped; /* versions that went live */

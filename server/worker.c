@@ -315,6 +315,7 @@ static void count_tick(struct worker *worker, const struct tick_result *result, 
         stats->tick_max_us = (uint64_t)took_us;
     stats->touched += result->touched;
     stats->evaluated += result->evaluated;
+    stats->decided += result->decided;
     stats->changes += result->changes;
     stats->builds += result->swapped;
     stats->failed += result->failed;

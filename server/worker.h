@@ -37,6 +37,7 @@ struct worker_stats {
     uint64_t tick_max_us;
     uint64_t touched;   /* pairs, facts and profiles taken from the queue */
     uint64_t evaluated; /* profiles × versions */
+    uint64_t decided;   /* of these by names and times of events alone */
     uint64_t changes;   /* written to the feed by ticks */
     uint64_t builds;    /* versions that went live */
     uint64_t build_slices;

@@ -95,7 +95,7 @@ struct say {
     const char *email;
     const char *event;   /* NULL: identify; "$alias", "$group": those */
     const char *id;      /* messageId; NULL: random */
-    const char *json;    /* properties or traits; of an event NAME_ORDER ORDER(id) */
+    const char *json;    /* properties or traits; ORDER(id) makes an event NAME_ORDER an order */
     const char *consent; /* what is stated; NULL: nothing */
     bool opted_out;
     int64_t at;  /* stored ts */
@@ -132,7 +132,7 @@ static inline struct message say_message(const struct say *say, int64_t received
     message.own_ts_us = say->no_own ? INSTANT_NONE : say->odd ? T0 + say->own * US_PER_S : message.ts_us;
     message.consent = (struct span){.at = say->consent, .len = say->consent ? strlen(say->consent) : 0};
     message.opted_out = say->opted_out;
-    if (strcmp(name, NAME_ORDER) == 0 && say->json)
+    if (strcmp(name, NAME_ORDER) == 0 && say->json && strncmp(say->json, ORDER(""), ORDER_ID_AT) == 0)
         message.order_id = (struct span){.at = say->json + ORDER_ID_AT, .len = strlen(say->json) - ORDER_ID_AT - 1};
     message.properties = (struct span){.at = say->json, .len = say->json ? strlen(say->json) : 0};
     return message;

@@ -1,0 +1,191 @@
+/* Sifting candidates. The one idea: an event concerns many segments, but the names and times of a profile's events decide most of them ("three views in two
+ * weeks", "never bought"), and these are read once for a profile where a statement reads them once for each segment. What they do not decide stays a candidate
+ * and is asked in SQL, so nothing rests on this but speed. A profile that is gone stays, too: only the differ knows how it leaves. */
+#include "server/sift.h"
+
+#include <stdlib.h>
+
+#include "db/facts.h"
+#include "segment/judge.h"
+
+enum {
+    CHUNK = 1000,  /* profiles whose facts are read at once: at most some 12 MB of events */
+    PAIRS_MIN = 3, /* segments for each profile: with fewer the reading costs more than it saves */
+};
+
+/* A version with candidates, as they are gone through. */
+struct part {
+    struct roster_version *version;
+    size_t taken; /* candidates behind it are still to come */
+    size_t kept;  /* candidates before it stay */
+};
+
+struct sift {
+    struct differ *differ;
+    VEC(struct part) parts;
+    VEC(struct id) people; /* in order */
+    size_t pairs;
+    /* Of the profile under way. */
+    struct facts_person person;
+    VEC(int32_t) members;
+    struct judge_event events[FACTS_EVENTS_MAX];
+};
+
+/* What the callbacks of judge_facts get. */
+struct asking {
+    const struct sift *sift;
+    const struct roster_version *version;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+    return id_compare(a, b);
+}
+
+static void gather(struct sift *sift, size_t level)
+{
+    const struct roster *roster = sift->differ->roster;
+    size_t n = 0;
+
+    for (size_t i = 0; i < roster->versions.n; i++) {
+        struct roster_version *version = roster->versions.at[i];
+
+        if (version->level != level || version->candidates.n == 0 || !judge_useful(version->judge))
+            continue;
+        *VEC_ADD(&sift->parts) = (struct part){.version = version};
+        for (size_t k = 0; k < version->candidates.n; k++)
+            *VEC_ADD(&sift->people) = version->candidates.at[k].profile;
+    }
+    sift->pairs = sift->people.n;
+    if (sift->people.n)
+        qsort(sift->people.at, sift->people.n, sizeof *sift->people.at, compare_ids);
+    for (size_t i = 0; i < sift->people.n; i++)
+        if (n == 0 || !id_equal(&sift->people.at[n - 1], &sift->people.at[i]))
+            sift->people.at[n++] = sift->people.at[i];
+    sift->people.n = n;
+}
+
+static bool is_stored(const struct sift *sift, int32_t version_id)
+{
+    size_t low = 0, high = sift->members.n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (sift->members.at[middle] == version_id)
+            return true;
+        if (sift->members.at[middle] < version_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static bool refers_to_member(const void *context, size_t i)
+{
+    const struct asking *asking = context;
+    const struct db_segment *segment = roster_segment(asking->sift->differ->roster, asking->version->refers[i]);
+
+    return segment && segment->serving && is_stored(asking->sift, segment->serving);
+}
+
+static bool period_of(const void *context, enum segment_period period, int64_t *ret_before_us, int64_t *ret_start_us)
+{
+    const struct asking *asking = context;
+    const struct differ *differ = asking->sift->differ;
+
+    struct due_asked asked = {.period = period, .timezone = segment_timezone(asking->version->segment), .at_us = differ->as_of_us};
+
+    return due_period(&differ->roster->due, &asked, ret_before_us, ret_start_us);
+}
+
+/* The candidate's answer; a difference is noted. False: unsure. */
+static bool decide(struct sift *sift, struct roster_version *version, const struct candidate *candidate, struct judge_facts *facts)
+{
+    struct asking asking = {.sift = sift, .version = version};
+    enum verdict verdict;
+
+    facts->context = &asking;
+    verdict = judge_profile(version->judge, facts);
+    if (verdict == VERDICT_UNSURE)
+        return false;
+    if ((verdict == VERDICT_YES) != is_stored(sift, version->version_id))
+        differ_note(
+            sift->differ, version,
+            &(struct differ_found){
+                .profile = candidate->profile, .who = sift->person.who, .enter = verdict == VERDICT_YES, .cause = candidate->cause});
+    return true;
+}
+
+/* Goes on in each version to the profile, which is the next in order; without facts its candidates stay. */
+static void take_profile(struct sift *sift, const struct id *profile, struct judge_facts *facts)
+{
+    for (size_t i = 0; i < sift->parts.n; i++) {
+        struct part *part = &sift->parts.at[i];
+        struct candidate *candidates = part->version->candidates.at;
+
+        if (part->taken == part->version->candidates.n || !id_equal(&candidates[part->taken].profile, profile))
+            continue;
+        if (facts && decide(sift, part->version, &candidates[part->taken], facts))
+            sift->differ->decided++;
+        else
+            candidates[part->kept++] = candidates[part->taken];
+        part->taken++;
+    }
+}
+
+static void take_row(struct sift *sift, const struct id *profile, const struct db_rows *people, const struct db_rows *events, size_t i)
+{
+    struct judge_facts facts = {.as_of_us = sift->differ->as_of_us,
+                                .floor_us = sift->differ->floor_us,
+                                .events = sift->events,
+                                .is_member = refers_to_member,
+                                .period = period_of};
+
+    sift->person = facts_person(people, i);
+    facts.first_seen_us = sift->person.first_seen_us;
+    facts.identified = sift->person.who.user_id != NULL;
+    vec_clear(&sift->members);
+    while (sift->person.members.left)
+        *VEC_ADD(&sift->members) = (int32_t)db_array_next_int(&sift->person.members);
+    if (sift->person.exists && facts_events(events, i, sift->events, &facts.n_events))
+        take_profile(sift, profile, &facts);
+    else
+        take_profile(sift, profile, NULL);
+}
+
+static enum db_status take_chunk(struct sift *sift, const struct id *profiles, size_t n)
+{
+    struct differ *differ = sift->differ;
+    struct facts_ask ask = {.profiles = profiles, .n = n, .as_of_us = differ->as_of_us, .floor_us = differ->floor_us};
+    AUTO_DB_ROWS struct db_rows events = DB_ROWS_INIT;
+    struct db_rows *people = VEC_ADD(&differ->rows); /* the names in changes are borrowed from it */
+    enum db_status status;
+
+    *people = (struct db_rows)DB_ROWS_INIT;
+    status = db_facts_read(differ->db, &ask, people, &events);
+    for (size_t i = 0; i < n && status == DB_OK; i++)
+        take_row(sift, &profiles[i], people, &events, i);
+    return status;
+}
+
+enum db_status sift_level(struct differ *differ, size_t level)
+{
+    struct sift *sift = mem_zalloc(sizeof *sift);
+    enum db_status status = DB_OK;
+
+    sift->differ = differ;
+    gather(sift, level);
+    if (sift->pairs >= PAIRS_MIN * sift->people.n) {
+        for (size_t i = 0; i < sift->people.n && status == DB_OK; i += CHUNK)
+            status = take_chunk(sift, &sift->people.at[i], sift->people.n - i < CHUNK ? sift->people.n - i : CHUNK);
+        for (size_t i = 0; i < sift->parts.n && status == DB_OK; i++)
+            sift->parts.at[i].version->candidates.n = sift->parts.at[i].kept;
+    }
+    vec_free(&sift->parts);
+    vec_free(&sift->people);
+    vec_free(&sift->members);
+    free(sift);
+    return status;
+}
