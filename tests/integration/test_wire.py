@@ -1,8 +1,10 @@
 """What real clients send, byte for byte, and what each needs back: the rows of the wire's contract that are not about keys, bodies and bad input alone
 (test_collect), pixels, settings or privacy (which have suites of their own)."""
 import base64
+import concurrent.futures
 import gzip
 import json
+import re
 import time
 
 import pytest
@@ -351,6 +353,37 @@ def test_overload_and_outage_are_503_with_whole_seconds():
                     assert answer.headers["retry-after"].isdigit() and int(answer.headers["retry-after"]) >= 1
             finally:
                 cursor.execute("ROLLBACK")
+
+
+def test_every_path_says_when_to_come_again():
+    """PostgreSQL is gone: each path of the collect face is 503 with whole seconds, in words that SDKs and pages can read; so is the rest in its own."""
+    with House(environment={"COHORTD_REQUEST_TIMEOUT": "1"}) as house:
+        unknown = "Authorization: Basic " + base64.b64encode(b"unknown:").decode()
+        house.track("before", "E")
+        house.postgres.kill()
+        try:
+            item = json.dumps({"type": "track", "userId": "u", "event": "E", "previousId": "p", "groupId": "g"}).encode()
+            paths = ["/v1/" + kind for kind in ("track", "identify", "page", "screen", "group", "alias", "t", "i", "p", "s", "g", "a", "batch", "import", "b")]
+            calls = [(path, key) for path in paths + ["/beacon/v1/batch", "/api/s/track", "/api/s/s2s/track"] for key in (key_basic(house), unknown)]
+
+            def ask(call):
+                batch = call[0].endswith(("batch", "import", "/b"))
+                return send(house, call[0], b'{"batch":[%s]}' % item if batch else item, "Origin: " + ORIGIN, call[1])
+
+            with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:  # some wait for their deadline
+                for call, answer in zip(calls, pool.map(ask, calls)):
+                    assert is_superset(answer, 503) in ("unavailable", "timeout"), (call, answer)
+                    assert re.fullmatch("[1-9][0-9]*", answer.headers["retry-after"]), (call, answer)
+            for method, path, key in (("POST", "/v1/hooks/any", unknown), ("GET", "/v1/visitor/segments?userId=u", key_basic(house)),
+                                      ("GET", "/v1/projects/unknown/settings", unknown)):
+                (answer,) = exchange(house.server.address, request(method, path, ["Origin: " + ORIGIN, key], b"{}" if method == "POST" else b""))
+                assert is_superset(answer, 503) and answer.headers["retry-after"].isdigit(), (path, answer)
+            for path in ("/v1/segments", "/v1/profiles/u", "/v1/status", "/readyz"):
+                (answer,) = exchange(house.server.address, request("GET", path, ["Authorization: Bearer " + house.admin_key]))
+                assert answer.status == 503 and answer.headers["retry-after"].isdigit(), (path, answer)
+        finally:
+            house.postgres.restart()
+            house.reconnect()
 
 
 # Preflights
