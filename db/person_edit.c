@@ -433,7 +433,7 @@ static enum db_status add_address(struct db *db, const struct id *raw, const cha
     db_arg_text(&args, address);
     db_arg_id(&args, profile);
     status = db_run(db, &readdress_new, &args, NULL);
-    return status == DB_OK || status == DB_NONE ? db_commit(db) : status;
+    return status == DB_NONE ? DB_OK : status;
 }
 
 /* Of two rows that are people. */
@@ -456,14 +456,24 @@ static enum db_status join_addresses(struct db *db, const struct people *people,
 enum db_status db_person_readdress(struct db *db, const char *was, const char *is)
 {
     const char *kind = person_kind_text(PERSON_EMAIL);
-    struct id raws[PEOPLE_MAX] = {id_person(kind, was, strlen(was)), id_person(kind, is, strlen(is))}, profile;
+    struct id raws[PEOPLE_MAX] = {id_person(kind, was, strlen(was)), id_person(kind, is, strlen(is))}, profile = raws[1];
     AUTO_PEOPLE struct people people = {.raws = raws, .n = PEOPLE_MAX, .rows = DB_ROWS_INIT};
     enum db_status status = begin(db, &people);
-    size_t was_row, is_row;
+    bool was_known, is_known;
+    size_t was_row = 0, is_row = 0;
 
-    if (status == DB_OK && find(&people, 0, &was_row)) {
-        profile = db_id(&people.rows, was_row, PERSON_PROFILE);
-        status = find(&people, 1, &is_row) ? join_addresses(db, &people, was_row, is_row) : add_address(db, &raws[1], is, &profile);
+    was_known = status == DB_OK && find(&people, 0, &was_row);
+    is_known = status == DB_OK && find(&people, 1, &is_row);
+    if (was_known && is_known) {
+        status = join_addresses(db, &people, was_row, is_row);
+    } else if (status == DB_OK) { /* of neither: the profile is made by the first message with one of them */
+        if (was_known || is_known)
+            profile = db_id(&people.rows, was_known ? was_row : is_row, PERSON_PROFILE);
+        status = was_known ? DB_OK : add_address(db, &raws[0], was, &profile);
+        if (status == DB_OK && !is_known)
+            status = add_address(db, &raws[1], is, &profile);
+        if (status == DB_OK)
+            status = db_commit(db);
     }
     if (is_too_large(db, status))
         status = DB_OK;

@@ -45,8 +45,8 @@ enum db_status db_person_join(struct db *db, const struct id *from, const struct
 /* --- Addresses --- */
 
 /* An address became another one (both normalized): it means whom the old one means. Who was known by the new one alone merges into that
- * person; a user's address stays that user's, and who was known by the old one alone merges into the user. Two users stay two. An old one
- * that is nobody's ties nothing. DB_OK when it is so, before or now. */
+ * person; a user's address stays that user's, and who was known by the old one alone merges into the user. Two users stay two. Where
+ * one of them is nobody's, it is the other's; where both are, they are one person's from now on. DB_OK when it is so, before or now. */
 enum db_status db_person_readdress(struct db *db, const char *was, const char *is) MUST_CHECK;
 
 /* --- Traits --- */
