@@ -20,8 +20,9 @@ struct chain {
     const char *same[PATHS_MAX]; /* texts of the paths that `same` asks for, distinct */
     const struct path *paths[PATHS_MAX];
     size_t n_same;
-    bool traced;    /* for compile_steps.c: each event stands in the CTE q, numbered, and a chain carries the numbers of its events */
-    bool each_same; /* every link but the first, and every absent, has the one `same` path */
+    int64_t reach_us; /* only chains at most so long, of which the oldest and newest ends are b.first and b.last, are looked for; 0: all */
+    bool traced;      /* for compile_steps.c: each event stands in the CTE q, numbered, and a chain carries the numbers of its events */
+    bool each_same;   /* every link but the first, and every absent, has the one `same` path */
 };
 
 void chain_make(const struct node *node, struct chain *chain);

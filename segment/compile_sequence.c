@@ -121,6 +121,9 @@ static void emit_step_events(struct compiler *compiler, const struct chain *chai
     emit_window_begin(compiler, &node->window);
     if (!chain->last_absent)
         emit_window_end(compiler, &node->window);
+    if (chain->reach_us)
+        emit(compiler, " AND e.ts >= b.first - make_interval(secs => $%zu)%s", param_seconds(compiler, chain->reach_us),
+             chain->last_absent ? "" : " AND e.ts <= b.last");
     emit(compiler, " OFFSET 0"); /* or the planner may walk the index on ts for its order */
 }
 
@@ -259,13 +262,43 @@ void emit_chain_links(struct compiler *compiler, const struct chain *chain, size
     emit_frame(compiler, chain, "");
 }
 
+/* How long a chain can be at most, 0: there is no bound. */
+static int64_t reach(const struct chain *chain)
+{
+    int64_t sum_us = 0;
+
+    for (size_t i = 1; i < chain->n; i++) {
+        if (!chain->links[i].of->within_us)
+            return chain->node->span_us;
+        sum_us += chain->links[i].of->within_us;
+    }
+    return chain->node->span_us && chain->node->span_us < sum_us ? chain->node->span_us : sum_us;
+}
+
+/* The oldest and the newest event that a chain can end with: often few or none, so that most of the other events need not be looked at. */
+static void emit_ends(struct compiler *compiler, const struct chain *chain)
+{
+    const struct window *window = &chain->node->window;
+
+    emit(compiler, "(SELECT min(l.ts) AS first, max(l.ts) AS last FROM (SELECT e.ts FROM event e WHERE e.profile_id = p.profile_id AND ");
+    emit_names(compiler, &chain->links[chain->n - 1].of->names);
+    emit(compiler, " AND e.ts > $2 AND e.ts <= $1");
+    emit_window_begin(compiler, window);
+    emit_window_end(compiler, window);
+    emit(compiler, " OFFSET 0) l) b, LATERAL ");
+}
+
 void emit_chains(struct compiler *compiler, const struct node *node)
 {
     const struct step *last = &node->steps[node->n_steps - 1];
     struct chain chain;
 
     chain_make(node, &chain);
-    emit(compiler, " FROM (");
+    chain.reach_us = reach(&chain);
+    emit(compiler, " FROM ");
+    if (chain.reach_us)
+        emit_ends(compiler, &chain);
+    emit(compiler, "(");
     emit_chain_links(compiler, &chain, chain.n - 1);
     emit(compiler, ") c WHERE t%zu IS NOT NULL", chain.n - 1);
     if (node->span_us)
