@@ -37,9 +37,9 @@ void emit_person_date(struct compiler *compiler, const struct person_date *date)
     case DATE_LAST_SEEN:
         emit_extreme(compiler, "max");
         return;
-    case DATE_TRAIT:
+    case DATE_TRAIT: /* a subquery of the person alone: else it is evaluated again for each partition */
         path_value(compiler, "p.traits", date->path, value);
-        emit(compiler, "value_instant(%s, $%zu)", value, param_zone(compiler));
+        emit(compiler, "(SELECT value_instant(%s, $%zu))", value, param_zone(compiler));
         return;
     }
     BUG("no such date");
