@@ -8,14 +8,14 @@
 /* order_hash raises nothing: api/collect gives strings and numbers only. */
 DB_STATEMENT(
     order_take, "UJIZUZ",
-    "WITH report AS MATERIALIZED (SELECT DISTINCT ON (profile_id, order_hash) nth, profile_id, order_hash, name_id, ts, message_id, received_at"
-    " FROM (SELECT *, order_hash(order_id) FROM unnest($1::uuid[], $2::jsonb[], $3::integer[], $4::timestamptz[], $5::uuid[],"
-    " $6::timestamptz[]) WITH ORDINALITY AS r (profile_id, order_id, name_id, ts, message_id, received_at, nth)) AS r"
-    " ORDER BY profile_id, order_hash, nth),"
+    "WITH report AS MATERIALIZED (SELECT *, order_hash(order_id) FROM unnest($1::uuid[], $2::jsonb[], $3::integer[], $4::timestamptz[],"
+    " $5::uuid[], $6::timestamptz[]) WITH ORDINALITY AS r (profile_id, order_id, name_id, ts, message_id, received_at, nth)),"
+    " first AS MATERIALIZED (SELECT DISTINCT ON (profile_id, order_hash) * FROM report ORDER BY profile_id, order_hash, nth),"
     " taken AS (INSERT INTO order_seen (profile_id, order_hash, name_id, ts, message_id, received_at)"
-    " SELECT profile_id, order_hash, name_id, ts, message_id, received_at FROM report ORDER BY profile_id, order_hash"
+    " SELECT profile_id, order_hash, name_id, ts, message_id, received_at FROM first ORDER BY profile_id, order_hash"
     " ON CONFLICT DO NOTHING RETURNING profile_id, order_hash)"
-    " SELECT (nth - 1)::integer FROM report JOIN taken USING (profile_id, order_hash)");
+    " SELECT (nth - 1)::integer FROM first JOIN taken USING (profile_id, order_hash)"
+    " UNION ALL SELECT (nth - 1)::integer FROM report JOIN order_seen USING (profile_id, order_hash, ts, message_id)");
 
 DB_STATEMENT(order_move, "UU",
              "INSERT INTO order_seen (profile_id, order_hash, name_id, ts, message_id, received_at)"

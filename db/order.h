@@ -15,7 +15,8 @@ struct order_report {
 };
 
 /* Takes the orders: the rows are the positions, from 0, of the reports that are the first of their order, here and in the store, by
- * the order of the array. May wait for a transaction that takes one of the same. */
+ * the order of the array; and of those that are the very message that is stored for it, sent again, which the key of event finds. May wait
+ * for a transaction that takes one of the same. */
 void db_order_send_take(struct db *db, const struct order_report *reports, size_t n);
 
 /* Merges, before new orders are taken: the survivors take the orders of those that go. */

@@ -93,6 +93,18 @@ START_TEST(test_a_late_retry_of_a_repeated_order)
 }
 END_TEST
 
+/* Of what is stored: found as any message is. */
+START_TEST(test_a_retry_of_a_stored_order)
+{
+    struct say first = {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 1, .id = "m1"};
+
+    TELL(1, 0, first);
+    TELL(0, 2, {.user = "u", .event = NAME_ORDER, .json = ORDER("1"), .at = 2, .id = "m2"}, first);
+    ck_assert_int_eq(ask("SELECT count(*) FROM odd_message"), 1);
+    expect_sound();
+}
+END_TEST
+
 /* --- Merges --- */
 
 /* The guest's browser reports first (or second), the webhook under the address, then both are one. */
@@ -338,6 +350,7 @@ int main(void)
     tcase_add_test(tests, test_a_repeated_order_still_links);
     tcase_add_test(tests, test_a_repeated_order_makes_a_user);
     tcase_add_test(tests, test_a_late_retry_of_a_repeated_order);
+    tcase_add_test(tests, test_a_retry_of_a_stored_order);
     tcase_add_test(tests, test_a_merge_keeps_the_first);
     tcase_add_test(tests, test_a_merge_keeps_the_first_of_the_survivor);
     tcase_add_test(tests, test_a_merge_moves_first_seen);
