@@ -30,14 +30,14 @@ DB_STATEMENT(member_page_traits, "tuiT", MEMBER_BOUNDED(MEMBER_PAGE()));
 /* Looks at so many members at most: behind them comes a row of nobody that says how far it got. */
 #define SCAN_MAX    "20000"
 #define P_REACHABLE CONSENT_REACHABLE("p.profile_id", "p.traits", "$5")
-DB_STATEMENT(
-    member_reachable, "tuiTT",
-    MEMBER_BOUNDED(
-        "SELECT CASE WHEN nth > " SCAN_MAX " THEN before ELSE m.profile_id END, " MEMBER_COLUMNS
-        " FROM (SELECT profile_id, entered_at, row_number() OVER w AS nth, lag(profile_id) OVER w AS before FROM membership m" MEMBER_OF
-        "   WINDOW w AS (ORDER BY profile_id) ORDER BY profile_id LIMIT " SCAN_MAX " + 1) m"
-        " LEFT JOIN LATERAL (SELECT * FROM profile WHERE profile_id = m.profile_id AND nth <= " SCAN_MAX " OFFSET 0) p ON " P_REACHABLE
-        " WHERE p.profile_id IS NOT NULL OR nth > " SCAN_MAX " ORDER BY m.profile_id LIMIT $3"));
+#define MEMBER_REACHABLE(more)                                                                                                             \
+    "SELECT CASE WHEN nth > " SCAN_MAX " THEN before ELSE m.profile_id END, " MEMBER_COLUMNS more                                          \
+    " FROM (SELECT profile_id, entered_at, row_number() OVER w AS nth, lag(profile_id) OVER w AS before FROM membership m" MEMBER_OF       \
+    "   WINDOW w AS (ORDER BY profile_id) ORDER BY profile_id LIMIT " SCAN_MAX " + 1) m"                                                   \
+    " LEFT JOIN LATERAL (SELECT * FROM profile WHERE profile_id = m.profile_id AND nth <= " SCAN_MAX " OFFSET 0) p ON " P_REACHABLE        \
+    " WHERE p.profile_id IS NOT NULL OR nth > " SCAN_MAX " ORDER BY m.profile_id LIMIT $3"
+DB_STATEMENT(member_reachable, "tuiTT", MEMBER_REACHABLE(", false"));
+DB_STATEMENT(member_reachable_traits, "tuiTT", MEMBER_BOUNDED(MEMBER_REACHABLE()));
 /* The first change of a person after the instant says what they were at it (an odd number in `first`: they left later, so they were in); who has none
  * since is what they are. A full join, so that it is hashed or merged whatever the planner believes of the sizes; what is shown is looked up for
  * the page's people only. */
@@ -70,18 +70,20 @@ DB_STATEMENT(member_read, "tu",
              " JOIN membership m ON m.version_id = s.serving_version_id AND m.profile_id = p.profile_id CROSS JOIN worker w"
              " WHERE s.key = $1 AND s.deleted_at IS NULL");
 
-/* Binds the query's values; the statement they are for. */
-static const struct db_statement *bind(const struct member_query *query, struct db_args *args)
+/* Binds the query's values; the statement they are for. A stream has its own way to be bounded: fewer rows at a time. */
+static const struct db_statement *bind(const struct member_query *query, bool page, struct db_args *args)
 {
+    bool bounded = page && query->n_traits;
+
     db_arg_text(args, query->key);
     db_arg_id(args, &query->after);
     db_arg_int(args, query->limit);
     db_arg_texts(args, query->traits, query->n_traits);
     if (query->at_us == INSTANT_NONE && !query->n_reachable)
-        return query->n_traits ? &member_page_traits : &member_page;
+        return bounded ? &member_page_traits : &member_page;
     db_arg_texts(args, query->reachable, query->n_reachable);
     if (query->at_us == INSTANT_NONE)
-        return &member_reachable;
+        return bounded ? &member_reachable_traits : &member_reachable;
     db_arg_instant(args, query->at_us);
     return &member_at;
 }
@@ -89,7 +91,7 @@ static const struct db_statement *bind(const struct member_query *query, struct 
 enum db_status db_member_page(struct db *db, const struct member_query *query, struct db_rows *ret_segment, struct db_rows *ret_members)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
-    const struct db_statement *statement = bind(query, &args);
+    const struct db_statement *statement = bind(query, true, &args);
     enum db_status begin, segment, members, commit, end;
 
     db_send_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL);
@@ -119,7 +121,7 @@ static enum db_status more_at(struct db *db, const struct member_query *query, s
     char fetch[64];
 
     all.limit = INT32_MAX;
-    (void)bind(&all, &args);
+    (void)bind(&all, false, &args);
     if (id_compare(&query->after, &first) == 0)
         status = db_run(db, &member_at_open, &args, NULL);
     (void)snprintf(fetch, sizeof fetch, "FETCH %" PRId32 " FROM member_at", query->limit);
@@ -129,7 +131,7 @@ static enum db_status more_at(struct db *db, const struct member_query *query, s
 enum db_status db_member_more(struct db *db, const struct member_query *query, struct db_rows *ret_members)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
-    const struct db_statement *statement = bind(query, &args);
+    const struct db_statement *statement = bind(query, false, &args);
 
     if (query->at_us != INSTANT_NONE)
         return more_at(db, query, ret_members);
