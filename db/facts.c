@@ -27,7 +27,7 @@ enum db_status db_facts_read(struct db *db, const struct facts_ask *ask, struct 
     db_arg_ids(&args, ask->profiles, ask->n);
     db_send(db, &facts_of_people, &args);
     db_arg_instant(&args, ask->as_of_us);
-    db_arg_instant(&args, ask->floor_us);
+    db_arg_instant(&args, ask->since_us);
     db_arg_long(&args, FACTS_EVENTS_MAX + 1);
     db_send(db, &facts_of_events, &args);
     db_sync(db);

@@ -16,7 +16,7 @@ struct facts_ask {
     const struct id *profiles; /* distinct */
     size_t n;
     int64_t as_of_us;
-    int64_t floor_us;
+    int64_t since_us; /* older events are left out; not below the retention floor */
 };
 
 /* In one round trip: *ret_people has a row for each profile, in their order, for facts_person; *ret_events likewise, for facts_events. The caller's. */
@@ -30,5 +30,5 @@ struct facts_person {
 };
 struct facts_person facts_person(const struct db_rows *people, size_t i);
 
-/* Its ordinary events with floor < ts <= as_of, by name, then time, at most FACTS_EVENTS_MAX. False: it has more. */
+/* Its ordinary events with since < ts <= as_of, by name, then time, at most FACTS_EVENTS_MAX. False: it has more. */
 bool facts_events(const struct db_rows *events, size_t i, struct judge_event ret_events[FACTS_EVENTS_MAX], size_t *ret_n);

@@ -241,6 +241,31 @@ bool judge_useful(const struct judge *judge)
     return judge->parts[judge->segment->root->number].can != 0;
 }
 
+static int64_t since(const struct judge *judge, const struct node *node, int64_t as_of_us)
+{
+    int64_t since_us = as_of_us;
+
+    for (size_t i = 0; i < node->n_parts; i++) {
+        int64_t one = since(judge, node->parts[i], as_of_us);
+
+        since_us = one < since_us ? one : since_us;
+    }
+    if (!judge->parts[node->number].can)
+        return since_us;
+    if (node->kind == NODE_SEEN)
+        return judge_seen_since(node, as_of_us);
+    if (node->kind == NODE_EVENT && node->pick != PICK_NONE)
+        return INT64_MIN;
+    if (node->kind == NODE_EVENT || node->kind == NODE_SEQUENCE)
+        return judge_window_since(judge, &node->window, as_of_us);
+    return since_us;
+}
+
+int64_t judge_since(const struct judge *judge, int64_t as_of_us)
+{
+    return since(judge, judge->segment->root, as_of_us);
+}
+
 /* --- Judging --- */
 
 static enum verdict judge_node(const struct judge *judge, const struct judge_facts *facts, const struct node *node);

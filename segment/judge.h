@@ -19,7 +19,8 @@ struct judge_event {
 /* What is known of one profile at one instant. */
 struct judge_facts {
     int64_t as_of_us;
-    const struct judge_event *events; /* all that count, of whatever ordinary names: floor < ts <= as_of; by name_id, then ts_us */
+    /* All that count, of whatever ordinary names, by name_id, then ts_us: floor < ts <= as_of, and as far back as judge_since asks. */
+    const struct judge_event *events;
     size_t n_events;
     int64_t floor_us;      /* the retention floor */
     int64_t first_seen_us; /* profile.first_seen; INSTANT_NONE when null */
@@ -39,5 +40,7 @@ struct judge *judge_new(const struct segment *segment, const int32_t *ids);
 void judge_free(struct judge *judge);
 /* May it ever be sure? False when nothing but the SQL can say anything. */
 bool judge_useful(const struct judge *judge);
+/* Events at or before this instant do not matter at as_of; INT64_MIN: all do. */
+int64_t judge_since(const struct judge *judge, int64_t as_of_us);
 /* Any thread. */
 enum verdict judge_profile(const struct judge *judge, const struct judge_facts *facts);

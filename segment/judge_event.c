@@ -182,6 +182,30 @@ struct judge_window judge_window(const struct judge *judge, const struct judge_f
     BUG("no such window");
 }
 
+/* Two of the longest such periods, and the clocks' slack. */
+static int64_t two_periods_us(enum segment_period period)
+{
+    static const int64_t days[] = {[PERIOD_DAY] = 1, [PERIOD_WEEK] = 7, [PERIOD_MONTH] = 31, [PERIOD_QUARTER] = 92, [PERIOD_YEAR] = 366};
+
+    return 2 * days[period] * DAY_US + ZONE_SLACK_US;
+}
+
+int64_t judge_window_since(const struct judge *judge, const struct window *window, int64_t as_of_us)
+{
+    switch (window->kind) {
+    case WINDOW_LAST:
+        return plus(as_of_us, -window->last_us);
+    case WINDOW_FIXED:
+        return window->has_from ? plus(window->from.us - slack(judge, &window->from), -1) : INT64_MIN;
+    case WINDOW_CALENDAR:
+        return plus(as_of_us, -two_periods_us(window->period));
+    case WINDOW_EVER:
+    case WINDOW_PERSON:
+        return INT64_MIN;
+    }
+    BUG("no such window");
+}
+
 /* --- Measures --- */
 
 struct measured {
@@ -326,6 +350,23 @@ static enum verdict judge_instant(const struct judge *judge, const struct judge_
     default:
         return VERDICT_UNSURE;
     }
+}
+
+int64_t judge_seen_since(const struct node *node, int64_t as_of_us)
+{
+    int64_t since_us = as_of_us;
+
+    if (node->date.kind == DATE_FIRST_SEEN)
+        return INT64_MIN;
+    for (size_t i = 0; i < node->tests.n; i++) {
+        const struct test *test = &node->tests.items[i];
+
+        if (test->op != OP_WITHIN_LAST)
+            return INT64_MIN;
+        if (plus(as_of_us, -test->operands->us) < since_us)
+            since_us = plus(as_of_us, -test->operands->us);
+    }
+    return since_us;
 }
 
 enum verdict judge_seen(const struct judge *judge, const struct judge_facts *facts, const struct node *node)

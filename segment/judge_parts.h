@@ -85,7 +85,10 @@ bool judge_next(struct judge_walk *walk);
 /* How many events of these names are in the span. */
 int64_t judge_count(const struct judge_facts *facts, const struct judge_names *names, struct judge_span span);
 struct judge_window judge_window(const struct judge *judge, const struct judge_facts *facts, const struct window *window);
+/* Every event of the window at as_of is after this instant; INT64_MIN: it has no such begin. */
+int64_t judge_window_since(const struct judge *judge, const struct window *window, int64_t as_of_us);
 enum verdict judge_event(const struct judge *judge, const struct judge_facts *facts, const struct node *node);
+int64_t judge_seen_since(const struct node *node, int64_t as_of_us);
 enum verdict judge_seen(const struct judge *judge, const struct judge_facts *facts, const struct node *node);
 
 /* judge_sequence.c */

@@ -25,6 +25,8 @@ struct sift {
     VEC(struct part) parts;
     VEC(struct id) people; /* in order */
     size_t pairs;
+    size_t endless;   /* of these in versions that look at all events */
+    int64_t since_us; /* how far back all of them look */
     /* Of the profile under way. */
     struct facts_person person;
     VEC(int32_t) members;
@@ -42,27 +44,56 @@ static int compare_ids(const void *a, const void *b)
     return id_compare(a, b);
 }
 
-static void gather(struct sift *sift, size_t level)
+/* Sorted, each once. */
+static void settle_people(struct sift *sift)
 {
-    const struct roster *roster = sift->differ->roster;
     size_t n = 0;
 
-    for (size_t i = 0; i < roster->versions.n; i++) {
-        struct roster_version *version = roster->versions.at[i];
-
-        if (version->level != level || version->candidates.n == 0 || !judge_useful(version->judge))
-            continue;
-        *VEC_ADD(&sift->parts) = (struct part){.version = version};
-        for (size_t k = 0; k < version->candidates.n; k++)
-            *VEC_ADD(&sift->people) = version->candidates.at[k].profile;
-    }
-    sift->pairs = sift->people.n;
     if (sift->people.n)
         qsort(sift->people.at, sift->people.n, sizeof *sift->people.at, compare_ids);
     for (size_t i = 0; i < sift->people.n; i++)
         if (n == 0 || !id_equal(&sift->people.at[n - 1], &sift->people.at[i]))
             sift->people.at[n++] = sift->people.at[i];
     sift->people.n = n;
+}
+
+/* The level's candidates; with `bounded` only of versions that look back so far and no farther. */
+static void gather(struct sift *sift, size_t level, bool bounded)
+{
+    const struct differ *differ = sift->differ;
+
+    vec_clear(&sift->parts);
+    vec_clear(&sift->people);
+    sift->endless = 0;
+    sift->since_us = differ->as_of_us;
+    for (size_t i = 0; i < differ->roster->versions.n; i++) {
+        struct roster_version *version = differ->roster->versions.at[i];
+        int64_t since_us;
+
+        if (version->level != level || version->candidates.n == 0 || !judge_useful(version->judge))
+            continue;
+        since_us = judge_since(version->judge, differ->as_of_us);
+        if (bounded && since_us == INT64_MIN)
+            continue;
+        sift->endless += since_us == INT64_MIN ? version->candidates.n : 0;
+        sift->since_us = since_us < sift->since_us ? since_us : sift->since_us;
+        *VEC_ADD(&sift->parts) = (struct part){.version = version};
+        for (size_t k = 0; k < version->candidates.n; k++)
+            *VEC_ADD(&sift->people) = version->candidates.at[k].profile;
+    }
+    sift->since_us = sift->since_us > differ->floor_us ? sift->since_us : differ->floor_us;
+    sift->pairs = sift->people.n;
+    settle_people(sift);
+}
+
+/* Does reading all events pay for those that look at all? Else those that do are left to SQL, and what is read is as long as the longest window, so that its
+ * cost does not follow the history. */
+static bool choose(struct sift *sift, size_t level)
+{
+    gather(sift, level, false);
+    if (sift->endless && sift->endless < PAIRS_MIN * sift->people.n)
+        gather(sift, level, true);
+    return sift->pairs > 0 && sift->pairs >= PAIRS_MIN * sift->people.n;
 }
 
 static bool is_stored(const struct sift *sift, int32_t version_id)
@@ -158,7 +189,7 @@ static void take_row(struct sift *sift, const struct id *profile, const struct d
 static enum db_status take_chunk(struct sift *sift, const struct id *profiles, size_t n)
 {
     struct differ *differ = sift->differ;
-    struct facts_ask ask = {.profiles = profiles, .n = n, .as_of_us = differ->as_of_us, .floor_us = differ->floor_us};
+    struct facts_ask ask = {.profiles = profiles, .n = n, .as_of_us = differ->as_of_us, .since_us = sift->since_us};
     AUTO_DB_ROWS struct db_rows events = DB_ROWS_INIT;
     struct db_rows *people = VEC_ADD(&differ->rows); /* the names in changes are borrowed from it */
     enum db_status status;
@@ -176,8 +207,7 @@ enum db_status sift_level(struct differ *differ, size_t level)
     enum db_status status = DB_OK;
 
     sift->differ = differ;
-    gather(sift, level);
-    if (sift->pairs >= PAIRS_MIN * sift->people.n) {
+    if (choose(sift, level)) {
         for (size_t i = 0; i < sift->people.n && status == DB_OK; i += CHUNK)
             status = take_chunk(sift, &sift->people.at[i], sift->people.n - i < CHUNK ? sift->people.n - i : CHUNK);
         for (size_t i = 0; i < sift->parts.n && status == DB_OK; i++)

@@ -58,7 +58,7 @@ static char judge_case(const struct judge *judge, const struct segment *segment,
         .period = period,
         .context = &scene,
     };
-    enum verdict verdict;
+    enum verdict verdict, whole;
 
     while (json_next_element(&iter, &element)) {
         int64_t ts_us = integer(element);
@@ -72,7 +72,13 @@ static char judge_case(const struct judge *judge, const struct segment *segment,
         scene.periods[i / 2][i % 2] = integer(element);
     facts.events = events.at;
     facts.n_events = events.n;
+    whole = judge_profile(judge, &facts);
+    facts.n_events = 0;
+    for (size_t i = 0; i < events.n; i++)
+        if (events.at[i].ts_us > judge_since(judge, facts.as_of_us))
+            events.at[facts.n_events++] = events.at[i];
     verdict = judge_profile(judge, &facts);
+    ASSERT(verdict == whole || whole == VERDICT_UNSURE); /* older ones do not matter */
     vec_free(&events);
     return verdict == VERDICT_YES ? 'Y' : verdict == VERDICT_NO ? 'N' : '?';
 }

@@ -556,6 +556,41 @@ START_TEST(useful)
 }
 END_TEST
 
+#define EVER INT64_MAX
+static const struct {
+    const char *definition;
+    int64_t back_us; /* from T; EVER: all events matter */
+} SINCE[] = {
+    {"{'event': 'A'}", EVER},
+    {"{'event': 'A', 'window': {'last': '2d'}}", 2 * DAY},
+    {"{'event': 'A', 'window': {'last': '2d', 'skip': '1d'}}", 2 * DAY},
+    {"{'event': 'A', 'window': {'last': '2d'}, 'pick': 'first'}", EVER},
+    {"{'event': 'A', 'window': {'from': '2026-03-09T12:00:00Z'}}", DAY + 1},
+    {"{'event': 'A', 'window': {'to': '2026-03-09T12:00:00Z'}}", EVER},
+    {"{'event': 'A', 'window': {'calendar': 'last_week'}}", 14 * DAY + 26 * 3600 * US_PER_S},
+    {"{'event': 'A', 'window': {'after': {'profile': 'first_seen'}, 'for': '2d'}}", EVER},
+    {"{'sequence': [{'event': 'A'}, {'event': 'B'}], 'window': {'last': '3d'}}", 3 * DAY},
+    {"{'sequence': [{'event': 'A'}, {'event': 'B'}]}", EVER},
+    {"{'profile': 'last_seen', 'within_last': '4d'}", 4 * DAY},
+    {"{'profile': 'last_seen', 'exists': true}", EVER},
+    {"{'profile': 'first_seen', 'within_last': '4d'}", EVER},
+    {"{'profile': 'identified', 'eq': true}", 0},
+    {"{'all': [{'event': 'A', 'window': {'last': '2d'}}, {'not': {'event': 'B', 'window': {'last': '5d'}}}, {'trait': 'x', 'eq': 1}]}",
+     5 * DAY},
+    {"{'any': [{'event': 'A', 'window': {'last': '2d'}}, {'event': 'B'}]}", EVER},
+};
+
+START_TEST(since)
+{
+    AUTO_SEGMENT struct segment *segment = parse(SINCE[_i].definition, "UTC");
+    struct judge *judge = make(segment);
+    int64_t since_us = judge_since(judge, T);
+
+    ck_assert_msg(since_us == (SINCE[_i].back_us == EVER ? INT64_MIN : T - SINCE[_i].back_us), "%s", SINCE[_i].definition);
+    judge_free(judge);
+}
+END_TEST
+
 /* More names than the walk tells apart: never wrong, only unsure. */
 START_TEST(many_names)
 {
@@ -591,6 +626,7 @@ int main(void)
     tcase_add_loop_test(cases, sequences, 0, (int)ARRAY_LEN(SEQUENCES));
     tcase_add_loop_test(cases, zones, 0, (int)ARRAY_LEN(ZONES));
     tcase_add_loop_test(cases, useful, 0, (int)ARRAY_LEN(USEFUL));
+    tcase_add_loop_test(cases, since, 0, (int)ARRAY_LEN(SINCE));
     tcase_add_test(cases, many_names);
     suite_add_tcase(suite, cases);
     runner = srunner_create(suite);
