@@ -1,8 +1,11 @@
 """Bodies made to be small on the wire and large in memory: refused, and the process is no larger after than before. Prints the figures (pytest -s)."""
 import base64
 import concurrent.futures
+import contextlib
 import gzip
 import os
+import re
+import socket
 import zlib
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from support.client import basic
 from support.house import House, iso
 from support.raw import chunked, exchange, request
+from support.wait import wait_for
 
 MIB = 1 << 20
 INSTRUMENTED = bool(os.environ.get("SANITIZE"))  # it keeps what was freed
@@ -97,6 +101,39 @@ def test_memory_does_not_grow(house):
     assert INSTRUMENTED or end - begin < GROWTH_MAX / 2
     assert house.one("SELECT count(*) FROM event") == stored
     house.track("after", "E")
+
+
+CONNECTIONS = 400
+POOL = 80 << 10  # server/http/private.h
+
+
+@pytest.mark.parametrize("kib, status", [(20, b"404"), (32, b"404"), (60, b"404"), (200, b"431")])
+def test_heads_that_never_end_take_a_connection_each(house, kib, status):
+    """No more than the library's memory for each, all of it given back."""
+    begin = memory(house, peak=False)
+    head = b"GET /nowhere HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * (kib << 10)
+    sockets = [socket.create_connection(house.server.address) for _ in range(CONNECTIONS)]
+    try:
+        for one in sockets:
+            one.settimeout(20)
+            one.sendall(head[: 70 << 10])
+        wait_for(lambda: connections(house) >= CONNECTIONS, 20, "the connections")
+        most = memory(house, peak=False) - begin
+        for one in sockets:
+            with contextlib.suppress(OSError):  # refused already
+                one.sendall(head[70 << 10 :] + b"\r\n\r\n")
+        assert sockets[0].recv(12).endswith(status)
+        most = max(most, memory(house, peak=False) - begin)
+    finally:
+        for one in sockets:
+            one.close()
+    print(f"{most / MIB:6.1f} MiB more at most for {CONNECTIONS} heads of {kib} KiB")
+    assert INSTRUMENTED or most < CONNECTIONS * POOL * 1.25 + MIB
+    wait_for(lambda: INSTRUMENTED or memory(house, peak=False) - begin < 4 * MIB, 20, "the memory to be given back")
+
+
+def connections(house):
+    return int(re.search(r"^cohortd_http_connections(?:{[^}]*})? (\d+)", house.client().get("/metrics").body.decode(), re.M)[1])
 
 
 # --- Large answers
