@@ -335,6 +335,84 @@ START_TEST(test_orders_beside_merges)
 }
 END_TEST
 
+/* --- Few orders, many people who become one --- */
+
+enum { CROWD_BATCHES = 80, CROWD_BATCH = 20, CROWD_USERS = 12 };
+struct crowd {
+    pthread_t thread;
+    uint32_t seed;
+    size_t failures;
+};
+
+static uint32_t draw(struct crowd *crowd, uint32_t n)
+{
+    crowd->seed = crowd->seed * 1664525u + 1013904223u;
+    return (crowd->seed >> 8) % n;
+}
+
+/* Orders of users, visitors and addresses, of which each names the user of its number now and then. */
+static struct say crowd_say(struct crowd *crowd, char texts[4][24], int64_t at)
+{
+    uint32_t kind = draw(crowd, 8), user = draw(crowd, CROWD_USERS);
+    struct say say = {.event = NAME_ORDER, .json = texts[3], .at = at};
+
+    (void)snprintf(texts[0], sizeof texts[0], "u%u", user);
+    (void)snprintf(texts[1], sizeof texts[1], "a%u", user + CROWD_USERS * draw(crowd, 20));
+    (void)snprintf(texts[2], sizeof texts[2], "e%u@x", user + CROWD_USERS * draw(crowd, 10));
+    (void)snprintf(texts[3], sizeof texts[3], ORDER("%u"), draw(crowd, 8));
+    say.user = kind < 2 || kind == 6 ? texts[0] : NULL;
+    say.anonymous = (kind >= 2 && kind < 4) || kind == 6 ? texts[1] : NULL;
+    say.email = kind == 4 || kind == 5 ? texts[2] : NULL;
+    if (kind == 7) {
+        say = (struct say){.user = draw(crowd, 3) ? texts[0] : NULL, .anonymous = texts[1], .email = texts[2], .at = at};
+        say.anonymous = say.user && draw(crowd, 2) ? NULL : say.anonymous;
+    }
+    return say;
+}
+
+static void *crowd_run(void *context)
+{
+    struct crowd *crowd = context;
+    struct db *db = store_open(store_url());
+    struct name_cache *names = name_cache_new(NAMES_MAX_DEFAULT);
+
+    for (int batch = 0; batch < CROWD_BATCHES; batch++) {
+        struct say says[CROWD_BATCH];
+        char texts[CROWD_BATCH][4][24];
+        struct ingest_job *job;
+
+        for (int i = 0; i < CROWD_BATCH; i++)
+            says[i] = crowd_say(crowd, texts[i], (int64_t)draw(crowd, 100000));
+        job = say_job(says, CROWD_BATCH);
+        while (db_ingest(db, names, &job, 1) != DB_OK)
+            crowd->failures++;
+        if (job->n_stored + job->n_duplicate != CROWD_BATCH)
+            crowd->failures += 1000;
+        ingest_job_free(job);
+    }
+    db_free(db);
+    name_cache_free(names);
+    return NULL;
+}
+
+START_TEST(test_a_crowd)
+{
+    struct crowd all[THREADS];
+
+    for (int i = 0; i < THREADS; i++) {
+        all[i] = (struct crowd){.seed = 11 + (uint32_t)i};
+        ck_assert_int_eq(pthread_create(&all[i].thread, NULL, crowd_run, &all[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        ck_assert_int_eq(pthread_join(all[i].thread, NULL), 0);
+        ck_assert_uint_lt(all[i].failures, 100); /* deadlocks, which are tried again */
+    }
+    ck_assert_int_gt(ask("SELECT count(*) FROM merge_log WHERE events > 0"), CROWD_USERS);
+    ck_assert_int_le(ask("SELECT max(n) FROM (SELECT count(*) AS n FROM order_seen GROUP BY profile_id) AS o"), 8);
+    expect_sound();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("orders");
@@ -362,6 +440,7 @@ int main(void)
     tcase_add_test(tests, test_four_ids_of_one_person_at_once);
     tcase_add_test(tests, test_a_merge_of_two_reports_waits_for_all_ids_of_the_survivor);
     tcase_add_test(tests, test_orders_beside_merges);
+    tcase_add_test(tests, test_a_crowd);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
