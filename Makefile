@@ -148,7 +148,7 @@ bench: ## what the server does in a second, beside a bare echo and COPY; then be
 	+@bench/run $(BUILD); missed=$$?; $(again) bench-segments && exit $$missed
 
 SECTIONS =
-bench-segments: ## what live segments cost over 20 M events (30 GB of disk, 25 minutes at most); SECTIONS="latency ticks builds reads limits"
+bench-segments: ## what live segments cost over 20 M events (30 GB of disk, 32 minutes at most); SECTIONS="latency ticks builds reads dear limits"
 	@scripts/install run test bench
 	+@$(again) all
 	@bench/segments $(BUILD) $(SECTIONS)

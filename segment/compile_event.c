@@ -124,23 +124,17 @@ void emit_window_end(struct compiler *compiler, const struct window *window)
     }
 }
 
-/* The oldest (newest) event of the names. Of one name it is the first of its range in the index, asked for as a range so that only the index on
- * profile and name has that order, not the one on ts; of several all are looked at. */
+/* The oldest (newest) event of the names. Of one name it is the first of its range in the index, so that the partitions are asked one after the other until one
+ * has it; of several names all events are looked at. */
 static void emit_picked(struct compiler *compiler, const struct node *node)
 {
     const char *desc = node->pick == PICK_FIRST ? "" : " DESC";
     bool one = !node->names.any && node->names.n == 1;
 
     emit(compiler, "(SELECT * FROM (SELECT * FROM event e WHERE e.profile_id = p.profile_id AND ");
-    if (one) {
-        size_t name = sql_text(compiler->sql, SQL_NAME_ID, node->names.items[0]);
-
-        emit(compiler, "e.name_id BETWEEN $%zu AND $%zu AND e.ts > $2 AND e.ts <= $1) e ORDER BY e.name_id%s, ", name, name, desc);
-    } else {
-        emit_names(compiler, &node->names);
-        emit(compiler, " AND e.ts > $2 AND e.ts <= $1 OFFSET 0) e ORDER BY ");
-    }
-    emit(compiler, "e.ts%s, e.received_at%s, e.message_id%s LIMIT 1) e", desc, desc, desc);
+    emit_names(compiler, &node->names);
+    emit(compiler, " AND e.ts > $2 AND e.ts <= $1%s) e ORDER BY e.ts%s, e.received_at%s, e.message_id%s LIMIT 1) e", one ? "" : " OFFSET 0",
+         desc, desc, desc);
 }
 
 void emit_events(struct compiler *compiler, const struct node *node, char ret_value[VALUE_SQL])
