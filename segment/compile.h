@@ -76,6 +76,12 @@ void emit_window_end(struct compiler *compiler, const struct window *window);
 const char *compile_period(enum segment_period period);
 /* An instant of the profile p, null when missing. */
 void emit_person_date(struct compiler *compiler, const struct person_date *date);
+/* The names, each once, where each is to have a range of the index of its own: asked for all at once, every row of the profile is read and most thrown away.
+ * 0: they are not to, as they are one or many, or the window is short. */
+enum { NAMES_APART_MAX = 3 };
+size_t few_names(const struct names *names, const struct window *window, const char *ret_names[NAMES_APART_MAX]);
+/* FROM items for those; bounds of e.ts are to follow, and OFFSET 0) e. */
+void emit_apart(struct compiler *compiler, const char *const *names, size_t n);
 /* FROM … WHERE …: the events e that the measure is of, and for a path with [] each of its values, which is *ret_value. */
 void emit_events(struct compiler *compiler, const struct node *node, char ret_value[VALUE_SQL]);
 /* FROM the measured values m.v, each taken once: of a path, or the instant of the event. */

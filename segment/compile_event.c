@@ -3,7 +3,12 @@
  * comparators cannot change their answer. OFFSET 0 keeps the planner from turning an EXISTS into a join, which was 20 to 60 times dearer. */
 #include "segment/compile.h"
 
+#include <string.h>
+
 #include "segment/decimal.h"
+
+/* Longer windows meet more than one or two partitions. */
+#define FAR_US (INT64_C(60) * 86400 * 1000000)
 
 void emit_names(struct compiler *compiler, const struct names *names)
 {
@@ -137,13 +142,55 @@ static void emit_picked(struct compiler *compiler, const struct node *node)
          desc, desc, desc);
 }
 
+size_t few_names(const struct names *names, const struct window *window, const char *ret_names[NAMES_APART_MAX])
+{
+    size_t n = 0;
+
+    if (names->any || (window->kind != WINDOW_EVER && window->kind != WINDOW_FIXED && window->kind != WINDOW_LAST) ||
+        (window->kind == WINDOW_LAST && window->last_us < FAR_US))
+        return 0;
+    for (size_t i = 0; i < names->n; i++) {
+        size_t k = 0;
+
+        while (k < n && strcmp(ret_names[k], names->items[i]) != 0)
+            k++;
+        if (k == NAMES_APART_MAX)
+            return 0;
+        if (k == n)
+            ret_names[n++] = names->items[i];
+    }
+    return n < 2 ? 0 : n;
+}
+
+void emit_apart(struct compiler *compiler, const char *const *names, size_t n)
+{
+    emit(compiler, "unnest($%zu) AS k(id), LATERAL (SELECT * FROM event e WHERE e.profile_id = p.profile_id AND e.name_id = k.id",
+         sql_items(compiler->sql, SQL_NAME_IDS, names, n));
+}
+
+static void emit_bounds(struct compiler *compiler, const struct window *window)
+{
+    emit(compiler, " AND e.ts > $2 AND e.ts <= $1");
+    emit_window_begin(compiler, window);
+    emit_window_end(compiler, window);
+}
+
 void emit_events(struct compiler *compiler, const struct node *node, char ret_value[VALUE_SQL])
 {
+    bool reads_rows = node->where || node->path || node->n_paths, plain = node->pick == PICK_NONE;
+    const char *names[NAMES_APART_MAX];
+    size_t n_names = plain && reads_rows ? few_names(&node->names, &node->window, names) : 0;
+
     emit(compiler, " FROM ");
-    if (node->pick == PICK_NONE)
+    if (n_names) {
+        emit_apart(compiler, names, n_names);
+        emit_bounds(compiler, &node->window);
+        emit(compiler, " OFFSET 0) e");
+    } else if (plain) {
         emit(compiler, "event e");
-    else
+    } else {
         emit_picked(compiler, node);
+    }
     if (node->path && node->path->many) {
         emit(compiler, ", ");
         emit_path_rows(compiler, "e.properties", node->path, ret_value);
@@ -151,15 +198,17 @@ void emit_events(struct compiler *compiler, const struct node *node, char ret_va
         path_value(compiler, "e.properties", node->path, ret_value);
     }
     emit(compiler, " WHERE ");
-    if (node->pick == PICK_NONE) {
+    if (plain && !n_names) {
         emit(compiler, "e.profile_id = p.profile_id AND ");
         emit_names(compiler, &node->names);
-        emit(compiler, " AND e.ts > $2 AND e.ts <= $1");
+        emit_bounds(compiler, &node->window);
     } else {
         emit(compiler, "true");
     }
-    emit_window_begin(compiler, &node->window);
-    emit_window_end(compiler, &node->window);
+    if (!plain) {
+        emit_window_begin(compiler, &node->window);
+        emit_window_end(compiler, &node->window);
+    }
     if (node->where) {
         emit(compiler, " AND ");
         emit_predicate(compiler, node->where);

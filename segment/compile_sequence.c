@@ -60,11 +60,13 @@ static bool is_same_name(const struct names *names, const char *name)
     return true;
 }
 
-/* The names of all steps together, doubles and all. */
-static void emit_all_names(struct compiler *compiler, const struct node *node)
+/* FROM … WHERE: the events of all steps; bounds of e.ts are to follow. True: as few names apart. */
+static bool emit_all_names(struct compiler *compiler, const struct node *node)
 {
+    const char *few[NAMES_APART_MAX];
     VEC(const char *) items = VEC_INIT;
     struct names all = {.any = false};
+    size_t n;
 
     for (size_t i = 0; i < node->n_steps; i++) {
         const struct names *names = &node->steps[i].names;
@@ -77,8 +79,16 @@ static void emit_all_names(struct compiler *compiler, const struct node *node)
     all.n = items.n;
     if (!all.any && is_same_name(&all, items.at[0]))
         all.n = 1;
-    emit_names(compiler, &all);
+    n = few_names(&all, &node->window, few);
+    emit(compiler, " FROM ");
+    if (n) {
+        emit_apart(compiler, few, n);
+    } else {
+        emit(compiler, "event e WHERE e.profile_id = p.profile_id AND ");
+        emit_names(compiler, &all);
+    }
     vec_free(&items);
+    return n > 0;
 }
 
 /* Does the event e match the step, as far as one event can tell? */
@@ -104,6 +114,7 @@ static void emit_step_events(struct compiler *compiler, const struct chain *chai
 {
     const struct node *node = chain->node;
     char value[VALUE_SQL];
+    bool apart;
 
     emit(compiler, "SELECT e.name_id, e.ts, e.received_at, e.message_id");
     for (size_t i = 0; i < node->n_steps; i++) {
@@ -115,8 +126,7 @@ static void emit_step_events(struct compiler *compiler, const struct chain *chai
         path_value(compiler, "e.properties", chain->paths[i], value);
         emit(compiler, ", value_text(%s) COLLATE \"C\" AS x%zu", value, i);
     }
-    emit(compiler, " FROM event e WHERE e.profile_id = p.profile_id AND ");
-    emit_all_names(compiler, node);
+    apart = emit_all_names(compiler, node);
     emit(compiler, " AND e.ts > $2 AND e.ts <= $1");
     emit_window_begin(compiler, &node->window);
     if (!chain->last_absent)
@@ -124,7 +134,7 @@ static void emit_step_events(struct compiler *compiler, const struct chain *chai
     if (chain->reach_us)
         emit(compiler, " AND e.ts >= b.first - make_interval(secs => $%zu)%s", param_seconds(compiler, chain->reach_us),
              chain->last_absent ? "" : " AND e.ts <= b.last");
-    emit(compiler, " OFFSET 0"); /* or the planner may walk the index on ts for its order */
+    emit(compiler, "%s OFFSET 0", apart ? " OFFSET 0) e" : ""); /* or the planner may walk the index on ts for its order */
 }
 
 /* The events of every group: f tells whether one can begin a chain there, m… now holds only where `same` holds. With one `same` on all later

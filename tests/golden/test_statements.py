@@ -16,6 +16,7 @@ DEFINITIONS = [
     '{"event": "A", "measure": {"sum": "total"}, "window": {"from": "2026-01-01", "to": "2026-02-01T00:00:00Z"}, "gte": 100}',
     '{"event": "A", "measure": {"avg": "items[].price"}, "lt": 9.99, "gt": 5}',
     '{"event": "A", "measure": {"sum": ["revenue", "total"]}, "gte": 100}',
+    '{"event": ["B", "A", "B"], "where": {"property": "x", "eq": 1}, "window": {"last": "90d"}}',
     '{"event": "A", "measure": {"distinct": "sku"}}',
     '{"event": "A", "measure": "weeks", "gte": 4}',
     '{"event": "A", "pick": "first", "where": {"property": "coupon", "exists": true}}',
@@ -36,6 +37,7 @@ DEFINITIONS = [
     '{"some": [{"event": "A"}, {"trait": "x", "exists": false}], "gte": 2}',
     '{"score": [{"if": {"event": "A"}, "points": 10}, {"if": {"trait": "x", "eq": 1}, "points": -2.5}], "gt": 5}',
     '{"sequence": [{"event": "A"}, {"event": "B", "within": "1h", "same": "cart"}, {"absent": "C", "for": "2h", "same": "cart"}], "window": {"last": "14d"}, "span": "2d"}',
+    '{"sequence": [{"event": "A"}, {"event": "B", "within": "1d"}, {"event": "A", "times": 2, "within": "1h"}]}',
     '{"sequence": [{"event": "A", "times": 2}, {"absent": "*"}, {"event": "B", "same": "cart"}]}',
 ]
 
