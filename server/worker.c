@@ -442,7 +442,7 @@ static enum db_status step(struct worker *worker)
         return status;
     if (worker->building && !worker->tick.catching_up)
         return build_once(worker);
-    if (history_wants(&worker->history, !worker->woken && passed(worker->busy_us, IDLE_MS), clock_mono_us()))
+    if (history_wants(&worker->history, !worker->woken && !worker->more && passed(worker->busy_us, IDLE_MS), clock_mono_us()))
         return history_once(worker);
     if (!ticked && wants_audit)
         return audit_once(worker);
