@@ -69,18 +69,13 @@ void differ_release(struct differ *differ)
 
 /* --- Candidates --- */
 
-static int compare_ids(const void *a, const void *b)
-{
-    return id_compare(a, b);
-}
-
 void differ_add(struct differ *differ, uint32_t index, const struct id *profile, enum change_cause cause)
 {
     struct roster_version *version = differ->roster->versions.at[index];
 
     if (!roster_keeps(version, profile))
         return;
-    if (differ->merged.n && bsearch(profile, differ->merged.at, differ->merged.n, sizeof *profile, compare_ids))
+    if (differ->merged.n && bsearch(profile, differ->merged.at, differ->merged.n, sizeof *profile, id_order))
         cause = CAUSE_MERGE;
     *VEC_ADD(&version->candidates) = (struct candidate){.profile = *profile, .cause = cause};
 }

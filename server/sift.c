@@ -39,18 +39,13 @@ struct asking {
     const struct roster_version *version;
 };
 
-static int compare_ids(const void *a, const void *b)
-{
-    return id_compare(a, b);
-}
-
 /* Sorted, each once. */
 static void settle_people(struct sift *sift)
 {
     size_t n = 0;
 
     if (sift->people.n)
-        qsort(sift->people.at, sift->people.n, sizeof *sift->people.at, compare_ids);
+        qsort(sift->people.at, sift->people.n, sizeof *sift->people.at, id_order);
     for (size_t i = 0; i < sift->people.n; i++)
         if (n == 0 || !id_equal(&sift->people.at[n - 1], &sift->people.at[i]))
             sift->people.at[n++] = sift->people.at[i];

@@ -238,11 +238,6 @@ static void note_gone(struct tick *tick, const struct touched *touched, const st
     *VEC_ADD(&differ->earlier) = member;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    return id_compare(a, b);
-}
-
 static enum db_status take_gone(struct tick *tick, struct touched *touched)
 {
     AUTO_FREE struct id *ids = mem_alloc(touched->gone.n * sizeof *ids);
@@ -259,7 +254,7 @@ static enum db_status take_gone(struct tick *tick, struct touched *touched)
             *VEC_ADD(&differ->merged) = survivor(touched, &touched->gone.at[i]);
     }
     if (differ->merged.n)
-        qsort(differ->merged.at, differ->merged.n, sizeof *differ->merged.at, compare_ids);
+        qsort(differ->merged.at, differ->merged.n, sizeof *differ->merged.at, id_order);
     status = db_membership_gone(tick->db, ids, touched->gone.n, &rows);
     if (status != DB_OK)
         return status == DB_NONE ? DB_OK : status;

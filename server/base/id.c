@@ -70,6 +70,11 @@ int id_compare(const struct id *a, const struct id *b)
     return memcmp(a->bytes, b->bytes, ID_SIZE);
 }
 
+int id_order(const void *a, const void *b)
+{
+    return id_compare(a, b);
+}
+
 bool id_equal(const struct id *a, const struct id *b)
 {
     return id_compare(a, b) == 0;

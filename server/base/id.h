@@ -21,6 +21,7 @@ struct id id_hash(const void *bytes, size_t len);
 struct id id_random(void);
 
 int id_compare(const struct id *a, const struct id *b); /* as memcmp, the order of uuid in PostgreSQL */
+int id_order(const void *a, const void *b);             /* the same of two struct id, for qsort and bsearch */
 bool id_equal(const struct id *a, const struct id *b);
 
 /* The uuid form, "xxxxxxxx-xxxx-…" with its NUL, and back (false: not a uuid). */
