@@ -28,6 +28,7 @@ DB_STATEMENT(order_clashes, "UU",
              " JOIN order_seen g ON g.profile_id = p.gone JOIN order_seen o ON o.profile_id = p.into_id AND o.order_hash = g.order_hash"
              " WHERE (o.ts, o.message_id) <> (g.ts, g.message_id))");
 
+/* NOT IN, which is hashed once: of NOT EXISTS the planner, who knows nothing of `later`, makes a loop in a loop. */
 DB_STATEMENT(
     order_settle, "UU",
     "WITH pair AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS p (gone, into_id)),"
@@ -46,8 +47,7 @@ DB_STATEMENT(
     " who AS MATERIALIZED (SELECT into_id, min(ts) AS first FROM later GROUP BY into_id),"
     " seen AS (UPDATE profile p SET first_seen = CASE WHEN p.first_seen < w.first THEN p.first_seen ELSE s.first END, last_seen = s.last"
     " FROM who w, LATERAL (SELECT min(e.ts) AS first, max(e.ts) AS last FROM event e WHERE e.profile_id = w.into_id AND e.name_id > 3"
-    "   AND NOT EXISTS (SELECT FROM later l"
-    "     WHERE l.into_id = e.profile_id AND l.name_id = e.name_id AND l.ts = e.ts AND l.message_id = e.message_id)) s"
+    "   AND (e.profile_id, e.name_id, e.ts, e.message_id) NOT IN (SELECT into_id, name_id, ts, message_id FROM later)) s"
     " WHERE p.profile_id = w.into_id),"
     " remembered AS (INSERT INTO odd_message (message_id, name_id, raw_id, own_ts, repeated)"
     " SELECT message_id, name_id, into_id, ts, true FROM later ORDER BY message_id, name_id, into_id, ts ON CONFLICT DO NOTHING),"
