@@ -4,7 +4,10 @@
  * the latter's first event is never older, by induction over the steps: what comes before y includes the newest that came before x, or something newer,
  * and the bounds (`within`, an `absent` between) admit of all earlier events exactly those behind a point that only moves forward. So the newest
  * predecessor is the best: it is the last to break `within` or an `absent`, and leaves most of the `span`. Each step is one layer of window
- * functions over the same order, so the whole costs one range of the index, a sort and a pass for each step, whatever matches. */
+ * functions over the same order, so the whole costs one range of the index, a sort and a pass for each step, whatever matches.
+ *
+ * Where `span` or `within` bound a whole chain, only what lies so near before an event of the last step can be part of one: the oldest and the newest of those,
+ * from the index alone, bound the range. What a chain needs to be judged (`absent` between its events, too) lies inside it. */
 #include <string.h>
 
 #include "segment/compile_chain.h"
