@@ -3,6 +3,8 @@
  * value in, one after it does not. Values are kept as the client's own bytes. */
 #include "db/traits.h"
 
+#include <string.h>
+
 #include "server/base/alloc.h"
 #include "server/base/json_scan.h"
 
@@ -35,6 +37,17 @@ static struct trait *find(struct traits *traits, struct span key, bool *ret_new)
     return &traits->all.at[traits->all.n - 1];
 }
 
+/* An object `consent` is kept elsewhere (db/consent.h), and no trait. */
+static bool removes(struct json key, struct json value)
+{
+    struct id hash, consent = id_hash("consent", strlen("consent"));
+
+    if (value.type != JSON_T_OBJECT)
+        return value.type == JSON_T_NULL;
+    hash = hash_of((struct span){.at = key.at, .len = key.len});
+    return id_equal(&hash, &consent);
+}
+
 void traits_set(struct traits *traits, struct span object)
 {
     struct json_iter iter = json_iter((struct json){.type = JSON_T_OBJECT, .at = object.at, .len = object.len});
@@ -45,7 +58,7 @@ void traits_set(struct traits *traits, struct span object)
         struct trait *trait = find(traits, (struct span){.at = key.at, .len = key.len}, &new);
 
         trait->value = (struct span){.at = value.at, .len = value.len};
-        trait->state = value.type == JSON_T_NULL ? TRAIT_REMOVED : TRAIT_SET;
+        trait->state = removes(key, value) ? TRAIT_REMOVED : TRAIT_SET;
     }
 }
 

@@ -32,7 +32,7 @@ struct traits {
     }
 void traits_release(struct traits *traits);
 
-/* An identify: the members of the object (checked JSON) are set, those that are null removed. The text is borrowed. */
+/* An identify: the members of the object (checked JSON) are set, those that are null removed, and so is an object `consent`. The text is borrowed. */
 void traits_set(struct traits *traits, struct span object);
 /* A merge: where the profile has no value, it gets that of the one that goes. `gone` was folded from that profile's own row on. */
 void traits_merge(struct traits *traits, const struct traits *gone);

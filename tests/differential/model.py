@@ -123,6 +123,7 @@ class Model:
         self.people = {}  # profile id → Person
         self.identity = {}  # (kind, external) → profile id now
         self.former = {}  # (kind, external) → profile ids before
+        self.merged = {}  # profile id that is gone → the one it went into
         self.rejected = []
         self.arrived = []  # stored events in order
         self.number = 0
@@ -210,8 +211,14 @@ class Model:
     def is_double(self, event, raws):
         """Same person (through merges and re-pointed ids), name, messageId and client timestamp."""
         where = {self.identity.get(raws[0])} | self.former.get(raws[0], set())
+        where = {self.living(id) for id in where}
         same = lambda e: (e.name, e.message_id, e.own_ts) == (event.name, event.message_id, event.own_ts)  # noqa: E731
         return any(same(e) for id in where if id in self.people for e in self.people[id].events + self.people[id].repeated)
+
+    def living(self, id):
+        while id in self.merged:
+            id = self.merged[id]
+        return id
 
     def resolve(self, raws):
         """The person a message is about, after what its ids, the strongest first, say about identity."""
@@ -249,6 +256,7 @@ class Model:
         into.traits = {**gone.traits, **into.traits}
         for raw in [raw for raw, id in self.identity.items() if id == gone.id]:
             self.point(raw, into)
+        self.merged[gone.id] = into.id
         del self.people[gone.id]
 
     def settle(self, cursor):

@@ -35,6 +35,21 @@ START_TEST(test_sets_and_removals)
 }
 END_TEST
 
+/* It is a statement and no trait: one of that name goes. */
+START_TEST(test_an_object_consent)
+{
+    struct traits traits = TRAITS_INIT, gone = TRAITS_INIT;
+
+    traits_set(&traits, text("{\"consent\": [1]}"));
+    traits_set(&traits, text("{\"\\u0063onsent\": {\"sms\": true}}"));
+    traits_set(&gone, text("{\"consent\": [2], \"other\": {}}"));
+    traits_merge(&traits, &gone);
+    assert_traits(&traits, "{\"other\":{}}", "{\"consent\":[2]}");
+    traits_release(&traits);
+    traits_release(&gone);
+}
+END_TEST
+
 START_TEST(test_merges)
 {
     struct traits traits = TRAITS_INIT, first = TRAITS_INIT, second = TRAITS_INIT;
@@ -61,6 +76,7 @@ int main(void)
     int failed;
 
     tcase_add_test(tests, test_sets_and_removals);
+    tcase_add_test(tests, test_an_object_consent);
     tcase_add_test(tests, test_merges);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
