@@ -42,9 +42,10 @@ void emit_person_date(struct compiler *compiler, const struct person_date *date)
     case DATE_LAST_SEEN:
         emit_extreme(compiler, "max");
         return;
-    case DATE_TRAIT: /* a subquery of the person alone: else it is evaluated again for each partition */
+    case DATE_TRAIT: /* A subquery of the person alone: else it is evaluated again for each partition. The traits stand outside it, too: where one partition is
+                        left of all, PostgreSQL evaluates a subquery anew only for what the scan itself mentions, and the first person's date stood for all. */
         path_value(compiler, "p.traits", date->path, value);
-        emit(compiler, "(SELECT value_instant(%s, $%zu))", value, param_zone(compiler));
+        emit(compiler, "CASE WHEN p.traits IS NOT NULL THEN (SELECT value_instant(%s, $%zu)) END", value, param_zone(compiler));
         return;
     }
     BUG("no such date");

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from support.house import iso
+from support.house import House, iso
 
 SECOND = 1_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
@@ -331,3 +331,20 @@ def test_incremental_equals_built(house):
     for i in range(len(definitions)):
         house.live(f"slow-again-{i}")
     assert [house.members(f"slow-again-{i}") for i in range(len(definitions))] == first
+
+
+def test_a_date_is_each_persons_own_where_one_partition_is_left():
+    """Floors leave one partition of event, and PostgreSQL took the first person's date for everybody's."""
+    with House() as own:
+        own.rows("UPDATE retention SET floor_at = date_trunc('quarter', now()) RETURNING 1")
+        now = own.now()
+        for user, days in (("soon", 1), ("later", 90), ("past", -90)):
+            own.send({"type": "identify", "userId": user, "traits": {"end": iso(now + days * DAY)}})
+            own.track(user, "A", timestamp=iso(now))
+        own.track("never", "A", timestamp=iso(now))
+        window = {"before": {"trait": "end"}, "for": "7d"}
+        own.segment("count", {"event": "A", "window": window})
+        own.segment("sequence", {"sequence": [{"event": "A", "where": {"property": "x", "exists": False}}], "window": window})
+        for key in ("count", "sequence"):
+            assert own.members(key) == {"soon"}
+            assert own.api.post(f"/v1/segments/{key}/verify", {}).json["data"] == [], key
