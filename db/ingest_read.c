@@ -3,7 +3,8 @@
  * commit. The first trip reads what each id means and which odd messages are stored. A second one, if there is need, looks for doubles
  * where the unique key of event cannot find them by itself (messages that have an effect beyond their row, that are stored under
  * another instant than their own, or whose ids meant other profiles before), and reads what hangs on profiles without a user id that may be
- * merged away. */
+ * merged away. Each key is looked up in a fenced subquery of its own (LATERAL, OFFSET 0): a join that was planned while the tables were small
+ * walked them whole for each batch once they were large, until the next ANALYZE. */
 #include "db/ingest_batch.h"
 #include "db/lock.h"
 #include "db/move.h"
@@ -16,28 +17,32 @@ DB_STATEMENT(ingest_lock, "IB",
              "SELECT CASE WHEN alone THEN pg_advisory_xact_lock(" DB_LOCK_CLASS_IDENTITY ", number)"
              " ELSE pg_advisory_xact_lock_shared(" DB_LOCK_CLASS_IDENTITY ", number) END"
              " FROM unnest($1::integer[], $2::boolean[]) AS l (number, alone)");
+DB_STATEMENT(ingest_identities, "U",
+             "SELECT i.raw_id, i.profile_id, p.profile_id IS NOT NULL, " STRENGTH ", p.first_seen, p.last_seen,"
+             " CASE WHEN i.former = '{}' THEN '{}'::uuid[]"
+             " ELSE ARRAY(SELECT DISTINCT f.profile_id FROM identity f WHERE f.raw_id = ANY (i.former)) END"
+             " FROM unnest($1::uuid[]) AS k (raw_id) CROSS JOIN LATERAL (SELECT * FROM identity WHERE raw_id = k.raw_id OFFSET 0) i"
+             " LEFT JOIN LATERAL (SELECT * FROM profile WHERE profile_id = i.profile_id OFFSET 0) p ON true");
 DB_STATEMENT(
-    ingest_identities, "U",
-    "SELECT i.raw_id, i.profile_id, p.profile_id IS NOT NULL, " STRENGTH ", p.first_seen, p.last_seen,"
-    " CASE WHEN i.former = '{}' THEN '{}'::uuid[]"
-    " ELSE ARRAY(SELECT DISTINCT f.profile_id FROM identity f WHERE f.raw_id = ANY (i.former)) END"
-    " FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id LEFT JOIN profile p ON p.profile_id = i.profile_id");
-DB_STATEMENT(ingest_lone, "U",
-             "SELECT p.profile_id, s.raw_id, array_position(ARRAY['user', 'email', 'anonymous'], s.kind) - 1, p.traits,"
-             " (SELECT count(*) FROM (SELECT FROM event e WHERE e.profile_id = p.profile_id LIMIT 1000001) AS most),"
-             " EXISTS (SELECT FROM order_seen o WHERE o.profile_id = p.profile_id)"
-             " FROM (SELECT profile_id, CASE WHEN sum(octet_length(traits::text)) OVER (ORDER BY profile_id) - octet_length(traits::text)"
-             " < 4194304 THEN traits END AS traits"
-             " FROM (SELECT DISTINCT i.profile_id FROM unnest($1::uuid[]) AS k (raw_id) JOIN identity i ON i.raw_id = k.raw_id) AS meant"
-             " JOIN profile USING (profile_id) WHERE user_id IS NULL) AS p JOIN identity s ON s.profile_id = p.profile_id");
+    ingest_lone, "U",
+    "SELECT p.profile_id, s.raw_id, array_position(ARRAY['user', 'email', 'anonymous'], s.kind) - 1, p.traits,"
+    " (SELECT count(*) FROM (SELECT FROM event e WHERE e.profile_id = p.profile_id LIMIT 1000001) AS most),"
+    " EXISTS (SELECT FROM order_seen o WHERE o.profile_id = p.profile_id)"
+    " FROM (SELECT profile_id, CASE WHEN sum(octet_length(traits::text)) OVER (ORDER BY profile_id) - octet_length(traits::text)"
+    " < 4194304 THEN traits END AS traits"
+    " FROM (SELECT DISTINCT i.profile_id FROM unnest($1::uuid[]) AS k (raw_id)"
+    " CROSS JOIN LATERAL (SELECT profile_id FROM identity WHERE raw_id = k.raw_id OFFSET 0) i) AS meant"
+    " CROSS JOIN LATERAL (SELECT user_id, traits FROM profile WHERE profile_id = meant.profile_id OFFSET 0) one WHERE user_id IS NULL) AS p"
+    " CROSS JOIN LATERAL (SELECT raw_id, kind FROM identity WHERE profile_id = p.profile_id OFFSET 0) s");
 _Static_assert(MOVE_MAX == 1000000, "the statement above counts to one more");
 DB_STATEMENT(ingest_odd, "U",
              "SELECT o.message_id, o.name_id, o.raw_id, o.own_ts, i.profile_id FROM unnest($1::uuid[]) AS k (message_id)"
-             " JOIN odd_message o ON o.message_id = k.message_id LEFT JOIN identity i ON i.raw_id = o.raw_id");
+             " CROSS JOIN LATERAL (SELECT * FROM odd_message WHERE message_id = k.message_id OFFSET 0) o"
+             " LEFT JOIN LATERAL (SELECT profile_id FROM identity WHERE raw_id = o.raw_id OFFSET 0) i ON true");
 DB_STATEMENT(ingest_doubles, "IUIZU",
              "SELECT k.item FROM unnest($1::integer[], $2::uuid[], $3::integer[], $4::timestamptz[], $5::uuid[])"
-             " AS k (item, profile_id, name_id, ts, message_id) JOIN event e ON e.profile_id = k.profile_id AND e.name_id = k.name_id"
-             " AND e.ts = k.ts AND e.message_id = k.message_id");
+             " AS k (item, profile_id, name_id, ts, message_id) CROSS JOIN LATERAL (SELECT FROM event e WHERE e.profile_id = k.profile_id"
+             " AND e.name_id = k.name_id AND e.ts = k.ts AND e.message_id = k.message_id OFFSET 0) e");
 
 /* Has it more than one id? */
 static bool has_several(const struct item *item)

@@ -1,5 +1,6 @@
 """A plan is made once and kept, so one made while the tables were empty must still be right when they are full. PostgreSQL takes a table that was vacuumed
-while empty for one that stays small: before the worker's sessions and the index on time were made for it, a tick read all events for each evaluation."""
+while empty for one that stays small: before the worker's sessions and the index on time were made for it, a tick read all events for each evaluation, and
+each batch of messages the ids of everybody."""
 from support.house import House
 from support.wait import wait_for
 
@@ -24,3 +25,15 @@ def test_plans_made_over_empty_tables_stay_cheap():
         walked = house.one("SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname ~ '^(event_2.*|profile|membership)$'")
         assert read + walked < 100 * PEOPLE, f"{read} rows of indexes and {walked} of whole tables read for {PEOPLE} people"
 
+
+def test_a_batch_reads_its_own_ids_only():
+    with House() as house:
+        with house.db.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+        for begin in [*range(0, PEOPLE, 20)] * 2:
+            house.send(*({"type": "track", "userId": f"u{n}", "event": "View"} for n in range(begin, begin + 20)))
+        tables = "relname ~ '^(identity|odd_message|profile)$'"
+        look = f"SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE {tables} HAVING sum(idx_tup_read) >= {PEOPLE}"
+        ((read,),) = wait_for(lambda: house.rows(look), 30, "statistics")
+        walked = house.one(f"SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE {tables}")
+        assert read + walked < 20 * PEOPLE, f"{read} rows of indexes and {walked} of whole tables read for {PEOPLE} people"
