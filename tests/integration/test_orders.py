@@ -12,7 +12,6 @@ from support.postgres import ROOT
 from support.proxy import CommitEater
 from support.server import Server, run
 from support.signing import base64_mac
-from support.wait import wait_for
 
 SERIAL = itertools.count(1)
 
@@ -239,25 +238,6 @@ def test_a_merge_of_very_many_orders_of_both(house):
             house.send(*[order(f"vb-{batch}-{n}", **who) for n in range(2000)])
     house.send(identify(userId="vb-u", anonymousId="vb-a"))
     assert house.events("vb-u", "Order Completed") == 10000
-
-
-def test_a_merge_reads_the_orders_of_its_people_only(house):
-    """Also when the statements were planned while there were few orders."""
-    def read():
-        return house.rows("SELECT idx_scan, idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'order_seen_pkey'")[0]
-
-    def merge(number):
-        house.send(order("k", anonymousId=f"k-a{number}"), identify(userId=f"k-u{number}", anonymousId=f"k-b{number}"))
-        house.send(order("k", userId=f"k-u{number}"), identify(userId=f"k-u{number}", anonymousId=f"k-a{number}"))
-
-    merge(1)
-    house.rows("INSERT INTO order_seen SELECT gen_random_uuid(), gen_random_uuid(), 5, now(), gen_random_uuid(), now()"
-               " FROM generate_series(1, 50000) RETURNING 1")
-    scans, before = read()
-    for number in range(2, 7):
-        merge(number)
-    wait_for(lambda: house.collect.post("/v1/track", order("k", userId="k")).status == 200 and read()[0] >= scans + 20, 20, "the statistics")
-    assert read()[1] - before < 100_000  # what tests before this one read may be told late
 
 
 def test_a_merge_by_hand(house):
