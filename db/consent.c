@@ -39,8 +39,9 @@ DB_STATEMENT(
     "   FROM said s CROSS JOIN LATERAL jsonb_each_text(s.stated) k"
     "   UNION ALL SELECT profile_id, '" CONSENT_SIGNAL_CHANNEL "', NULL, NULL, at FROM said WHERE signal)" PUT " " TOUCH);
 DB_STATEMENT(consent_move, "UU",
-             "WITH given AS (DELETE FROM consent c USING unnest($1::uuid[], $2::uuid[]) AS p (gone, into_id) WHERE c.profile_id = p.gone"
-             "   RETURNING p.into_id AS profile_id, c.channel, c.stated, c.stated_at, c.signal_at)" PUT " " TOUCH);
+             "WITH taken AS (DELETE FROM consent WHERE profile_id = ANY ($1) RETURNING profile_id, channel, stated, stated_at, signal_at),"
+             " given AS (SELECT p.into_id AS profile_id, c.channel, c.stated, c.stated_at, c.signal_at"
+             "   FROM taken c JOIN unnest($1, $2::uuid[]) AS p (gone, into_id) ON p.gone = c.profile_id)" PUT " " TOUCH);
 DB_STATEMENT(consent_read, "u",
              "SELECT channel, state, CASE WHEN stated IS NULL THEN signal_at ELSE stated_at END, stated IS NOT NULL FROM consent"
              " WHERE profile_id = $1 AND state <> 'unknown' ORDER BY channel");

@@ -13,10 +13,10 @@ DB_STATEMENT(membership_earlier, "IUZ",
              " FROM unnest($1::integer[], $2::uuid[], $3::timestamptz[]) AS a(v, p, e) GROUP BY v, p) AS d "
              "WHERE m.version_id = d.v AND m.profile_id = d.p AND m.entered_at > d.e");
 DB_STATEMENT(membership_gone, "U",
-             "DELETE FROM membership m USING unnest($1::uuid[]) AS g(p) LEFT JOIN identity i ON i.raw_id = g.p WHERE m.profile_id = g.p "
-             "RETURNING m.version_id, m.profile_id, m.entered_at, CASE WHEN i.kind = 'user' THEN i.external_id END,"
-             " CASE WHEN i.kind = 'anonymous' THEN i.external_id END,"
-             " CASE WHEN i.kind = 'email' THEN i.external_id END");
+             "WITH gone AS (DELETE FROM membership WHERE profile_id = ANY ($1) RETURNING version_id, profile_id, entered_at)"
+             " SELECT g.version_id, g.profile_id, g.entered_at, CASE WHEN i.kind = 'user' THEN i.external_id END,"
+             " CASE WHEN i.kind = 'anonymous' THEN i.external_id END, CASE WHEN i.kind = 'email' THEN i.external_id END"
+             " FROM gone g LEFT JOIN LATERAL (SELECT * FROM identity WHERE raw_id = g.profile_id OFFSET 0) i ON true");
 DB_STATEMENT(
     membership_sizes, "ILL",
     "UPDATE segment_version s SET size = size + d.m, identified = identified + d.i "

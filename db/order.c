@@ -15,12 +15,14 @@ DB_STATEMENT(
     " SELECT profile_id, order_hash, name_id, ts, message_id, received_at FROM first ORDER BY profile_id, order_hash"
     " ON CONFLICT DO NOTHING RETURNING profile_id, order_hash)"
     " SELECT (nth - 1)::integer FROM first JOIN taken USING (profile_id, order_hash)"
-    " UNION ALL SELECT (nth - 1)::integer FROM report JOIN order_seen USING (profile_id, order_hash, ts, message_id)");
+    " UNION ALL SELECT (nth - 1)::integer FROM report r CROSS JOIN LATERAL (SELECT FROM order_seen WHERE profile_id = r.profile_id"
+    " AND order_hash = r.order_hash AND ts = r.ts AND message_id = r.message_id OFFSET 0) o");
 
 DB_STATEMENT(order_move, "UU",
              "INSERT INTO order_seen (profile_id, order_hash, name_id, ts, message_id, received_at)"
              " SELECT p.into_id, o.order_hash, o.name_id, o.ts, o.message_id, o.received_at"
-             " FROM unnest($1::uuid[], $2::uuid[]) AS p (gone, into_id) JOIN order_seen o ON o.profile_id = p.gone"
+             " FROM unnest($1::uuid[], $2::uuid[]) AS p (gone, into_id)"
+             " CROSS JOIN LATERAL (SELECT * FROM order_seen WHERE profile_id = p.gone OFFSET 0) o"
              " ORDER BY p.into_id, o.order_hash ON CONFLICT DO NOTHING");
 
 /* LATERAL … OFFSET 0: by the keys, also where the plan was made while the table was small; a join read all orders there are. */
