@@ -452,12 +452,12 @@ static enum db_status set_session(struct db *db)
              "SET client_connection_check_interval = " CHECK_CLIENT ";"
              "SET statement_timeout = %u;",
              db->config.statement_timeout_ms);
+    if (!db->config.bare) /* all is asked by keys; and a plan made while a table was empty is kept when it is full */
+        buf_add_text(&sql, "SET enable_seqscan = off;");
+    if (db->config.worker || db->config.keyed)
+        buf_add_text(&sql, "SET plan_cache_mode = force_generic_plan; SET idle_in_transaction_session_timeout = '10s';");
     if (db->config.worker)
-        buf_add_text(&sql, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
-                           "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '5s';");
-    if (db->config.keyed)
-        buf_add_text(&sql, "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
-                           "SET idle_in_transaction_session_timeout = '10s';");
+        buf_add_text(&sql, "SET lock_timeout = '5s';");
     return db_script(db, buf_text(&sql));
 }
 

@@ -51,7 +51,7 @@ struct db_config {
     unsigned statement_timeout_ms; /* the database's, 0: none */
     unsigned wait_timeout_ms;      /* ours, for each wait on the socket; 0: 60 s. Past it the connection is dropped and DB_RETRY returned */
     bool worker;                   /* plan_cache_mode = force_generic_plan, lock and idle-in-transaction timeouts (design) */
-    bool keyed;                    /* for statements that look rows up by arrays of keys: plans made once, no sequential scans */
+    bool keyed;                    /* for statements that look rows up by arrays of keys: plans made once */
     bool bare;                     /* no statements prepared: for migrations */
     const struct db_gate *gate;    /* NULL: always open; borrowed, outlives the connection */
     struct db_clock *clock;        /* if given: the offset of the database's clock is measured at each connect */
