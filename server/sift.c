@@ -9,8 +9,9 @@
 #include "segment/judge.h"
 
 enum {
-    CHUNK = 1000,  /* profiles whose facts are read at once: at most some 12 MB of events */
-    PAIRS_MIN = 3, /* segments for each profile: with fewer the reading costs more than it saves */
+    CHUNK = 1000,    /* profiles whose facts are read at once: at most some 12 MB of events */
+    PAIRS_MIN = 3,   /* segments for each profile: with fewer the reading costs more than it saves, */
+    ENDLESS_MIN = 8, /* and of those that look at all events, for which all are read */
 };
 
 /* A version with candidates, as they are gone through. */
@@ -86,7 +87,7 @@ static void gather(struct sift *sift, size_t level, bool bounded)
 static bool choose(struct sift *sift, size_t level)
 {
     gather(sift, level, false);
-    if (sift->endless && sift->endless < PAIRS_MIN * sift->people.n)
+    if (sift->endless && sift->endless < ENDLESS_MIN * sift->people.n)
         gather(sift, level, true);
     return sift->pairs > 0 && sift->pairs >= PAIRS_MIN * sift->people.n;
 }

@@ -646,6 +646,18 @@ START_TEST(the_floor_is_just_below_the_oldest_event)
 }
 END_TEST
 
+/* So many segments that look at all events that reading these pays. */
+static void many_segments(void)
+{
+    for (int n = 11; n <= 17; n++) {
+        AUTO_BUF struct buf key = BUF_INIT(8), definition = BUF_INIT(64);
+
+        buf_addf(&key, "v%d", n);
+        buf_addf(&definition, "{\"event\":\"View\",\"eq\":%d}", n);
+        segment(buf_text(&key), buf_text(&definition));
+    }
+}
+
 /* With several segments for a person the names and times of her events decide where they can; the rest is asked. */
 START_TEST(names_and_times_decide)
 {
@@ -655,17 +667,18 @@ START_TEST(names_and_times_decide)
     segment("keen", "{\"all\":[{\"event\":\"View\",\"gte\":2},{\"event\":\"View\",\"where\":{\"property\":\"n\",\"eq\":1}}]}");
     segment("never", "{\"not\":{\"event\":\"View\"}}");
     segment("other", "{\"all\":[{\"event\":\"View\"},{\"not\":{\"segment\":\"twice\"}}]}");
+    many_segments();
     settle_at(0);
     TELL(1, 0, {.user = "ada", .event = "View", .at = 100});
     tick_at(101);
-    ck_assert_uint_eq(world.result.decided, 4); /* one alone of its level is asked */
+    ck_assert_uint_eq(world.result.decided, 11); /* one alone of its level is asked */
     expect_members("late", "ada");
     expect_members("other", "ada");
     expect_members("never", "");
     TELL(2, 0, {.user = "ada", .event = "View", .json = "{\"n\":1}", .at = 102}, {.anonymous = "web", .event = "View", .at = 1});
     tick_at(103);
-    ck_assert_uint_eq(world.result.decided, 7);
-    ck_assert_uint_eq(world.result.evaluated, 10);
+    ck_assert_uint_eq(world.result.decided, 21);
+    ck_assert_uint_eq(world.result.evaluated, 24);
     expect_members("twice", "ada");
     expect_members("keen", "ada");
     expect_members("other", "(web)");
@@ -678,34 +691,57 @@ START_TEST(names_and_times_decide)
 }
 END_TEST
 
+/* Few that look at all events are left to SQL; what is read for the others ends where their windows do. */
+START_TEST(few_that_look_at_all_events_are_asked)
+{
+    world_begin();
+    segment("ever", "{\"event\":\"View\",\"gte\":2}");
+    segment("a", "{\"event\":\"View\",\"window\":{\"last\":\"10s\"}}");
+    segment("b", "{\"event\":\"View\",\"window\":{\"last\":\"20s\"},\"gte\":2}");
+    segment("c", "{\"not\":{\"event\":\"View\",\"window\":{\"last\":\"30s\",\"skip\":\"10s\"}}}");
+    settle_at(0);
+    for (int64_t at = 100; at <= 140; at += 10)
+        TELL(1, 0, {.user = "ada", .event = "View", .at = at});
+    tick_at(141);
+    ck_assert_uint_eq(world.result.decided, 3);
+    ck_assert_uint_eq(world.result.evaluated, 4);
+    expect_members("ever", "ada");
+    expect_members("b", "ada");
+    expect_members("c", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
 START_TEST(who_has_very_many_events_is_asked)
 {
     world_begin();
     segment("once", "{\"event\":\"View\"}");
     segment("often", "{\"event\":\"View\",\"gte\":1001}");
     segment("never", "{\"not\":{\"event\":\"View\"}}");
+    many_segments();
     settle_at(0);
     TELL(1, 0, {.user = "ada", .event = "View", .at = 100});
     tick_at(101);
-    ck_assert_uint_eq(world.result.decided, 3);
+    ck_assert_uint_eq(world.result.decided, 10);
     store_run("INSERT INTO event (profile_id, name_id, source_id, ts, message_id, received_at) SELECT profile_id, name_id, source_id,"
               " ts + i * interval '1 ms', gen_random_uuid(), ts FROM event, generate_series(1, 999) i");
     TELL(1, 0, {.user = "ada", .event = "View", .at = 102});
     tick_at(103);
     ck_assert_uint_eq(world.result.decided, 0);
-    ck_assert_uint_eq(world.result.evaluated, 3);
+    ck_assert_uint_eq(world.result.evaluated, 10);
     expect_members("often", "ada");
     expect_right();
     world_end();
 }
 END_TEST
 
-RUN_TESTS("tick", names_and_times_decide, who_has_very_many_events_is_asked, the_floor_is_just_below_the_oldest_event,
-          an_event_brings_a_member_in, a_build_takes_what_was_there, a_new_profile_enters_equals_zero_at_once,
-          a_window_loses_its_member_to_the_microsecond, skip_brings_a_member_in_by_time, a_late_event_and_one_of_the_future,
-          calendar_periods_end, first_seen_within_last_ends, a_trait_moves, plans_of_dates_stay_good, a_date_comes_near_and_passes,
-          an_anniversary_comes_and_goes, a_day_ends_in_the_segment_s_time_zone, a_leap_day_returns_on_the_28th,
-          a_merge_moves_the_membership, segments_in_segments, a_build_waits_for_what_it_refers_to, a_new_version_is_swapped_in,
-          a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces, who_lost_the_lead_writes_nothing,
-          nobody_leads_beside_a_fresh_beat, nobody_takes_the_lead_from_a_slow_tick, one_failing_segment_harms_no_other,
-          a_profile_that_takes_too_long_is_set_aside)
+RUN_TESTS("tick", names_and_times_decide, few_that_look_at_all_events_are_asked, who_has_very_many_events_is_asked,
+          the_floor_is_just_below_the_oldest_event, an_event_brings_a_member_in, a_build_takes_what_was_there,
+          a_new_profile_enters_equals_zero_at_once, a_window_loses_its_member_to_the_microsecond, skip_brings_a_member_in_by_time,
+          a_late_event_and_one_of_the_future, calendar_periods_end, first_seen_within_last_ends, a_trait_moves, plans_of_dates_stay_good,
+          a_date_comes_near_and_passes, an_anniversary_comes_and_goes, a_day_ends_in_the_segment_s_time_zone,
+          a_leap_day_returns_on_the_28th, a_merge_moves_the_membership, segments_in_segments, a_build_waits_for_what_it_refers_to,
+          a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces,
+          who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat, nobody_takes_the_lead_from_a_slow_tick,
+          one_failing_segment_harms_no_other, a_profile_that_takes_too_long_is_set_aside)
