@@ -20,7 +20,7 @@ void emit_names(struct compiler *compiler, const struct names *names)
         emit(compiler, "e.name_id = ANY ($%zu)", sql_items(compiler->sql, SQL_NAME_IDS, names->items, names->n));
 }
 
-/* The oldest or newest event. The fence keeps the planner from answering by a walk along the index on ts alone. */
+/* The oldest or newest event. The fence keeps it to the range of the profile's index, whatever other index on ts there is. */
 static void emit_extreme(struct compiler *compiler, const char *which)
 {
     emit(

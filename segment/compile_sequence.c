@@ -137,7 +137,7 @@ static void emit_step_events(struct compiler *compiler, const struct chain *chai
     if (chain->reach_us)
         emit(compiler, " AND e.ts >= b.first - make_interval(secs => $%zu)%s", param_seconds(compiler, chain->reach_us),
              chain->last_absent ? "" : " AND e.ts <= b.last");
-    emit(compiler, "%s OFFSET 0", apart ? " OFFSET 0) e" : ""); /* or the planner may walk the index on ts for its order */
+    emit(compiler, "%s OFFSET 0", apart ? " OFFSET 0) e" : ""); /* a range of the index, then a sort: never a walk for the order */
 }
 
 /* The events of every group: f tells whether one can begin a chain there, m… now holds only where `same` holds. With one `same` on all later

@@ -121,7 +121,6 @@ static bool period_of(const void *context, enum segment_period period, int64_t *
 {
     const struct asking *asking = context;
     const struct differ *differ = asking->sift->differ;
-
     struct due_asked asked = {.period = period, .timezone = segment_timezone(asking->version->segment), .at_us = differ->as_of_us};
 
     return due_period(&differ->roster->due, &asked, ret_before_us, ret_start_us);

@@ -1,0 +1,122 @@
+/* Which candidates a tick decides by the names and times of events, and which it asks in SQL; members are right either way. */
+#include "tests/unit/server/world.h"
+
+#include "tests/unit/run.h"
+
+/* So many segments that look at all events that reading these pays. */
+static void many_segments(void)
+{
+    for (int n = 11; n <= 17; n++) {
+        AUTO_BUF struct buf key = BUF_INIT(8), definition = BUF_INIT(64);
+
+        buf_addf(&key, "v%d", n);
+        buf_addf(&definition, "{\"event\":\"View\",\"eq\":%d}", n);
+        segment(buf_text(&key), buf_text(&definition));
+    }
+}
+
+/* With several segments for a person the names and times of her events decide where they can; the rest is asked. */
+START_TEST(names_and_times_decide)
+{
+    world_begin();
+    segment("twice", "{\"event\":\"View\",\"gte\":2}");
+    segment("late", "{\"event\":\"View\",\"window\":{\"last\":\"10s\"}}");
+    segment("keen", "{\"all\":[{\"event\":\"View\",\"gte\":2},{\"event\":\"View\",\"where\":{\"property\":\"n\",\"eq\":1}}]}");
+    segment("never", "{\"not\":{\"event\":\"View\"}}");
+    segment("other", "{\"all\":[{\"event\":\"View\"},{\"not\":{\"segment\":\"twice\"}}]}");
+    many_segments();
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "View", .at = 100});
+    tick_at(101);
+    ck_assert_uint_eq(world.result.decided, 11); /* one alone of its level is asked */
+    expect_members("late", "ada");
+    expect_members("other", "ada");
+    expect_members("never", "");
+    TELL(2, 0, {.user = "ada", .event = "View", .json = "{\"n\":1}", .at = 102}, {.anonymous = "web", .event = "View", .at = 1});
+    tick_at(103);
+    ck_assert_uint_eq(world.result.decided, 21);
+    ck_assert_uint_eq(world.result.evaluated, 24);
+    expect_members("twice", "ada");
+    expect_members("keen", "ada");
+    expect_members("other", "(web)");
+    expect_right();
+    TELL(1, 0, {.user = "ada", .anonymous = "web", .event = "$identify", .at = 104});
+    tick_at(105);
+    expect_members("other", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+/* Few that look at all events are left to SQL; what is read for the others ends where their windows do. */
+START_TEST(few_that_look_at_all_events_are_asked)
+{
+    world_begin();
+    segment("ever", "{\"event\":\"View\",\"gte\":2}");
+    segment("c", "{\"not\":{\"event\":\"View\",\"window\":{\"last\":\"30s\",\"skip\":\"10s\"}}}");
+    segment("b", "{\"event\":\"View\",\"window\":{\"last\":\"20s\"},\"gte\":2}");
+    segment("a", "{\"event\":\"View\",\"window\":{\"last\":\"10s\"}}");
+    settle_at(0);
+    for (int64_t at = 100; at <= 140; at += 10)
+        TELL(1, 0, {.user = "ada", .event = "View", .at = at});
+    tick_at(141);
+    ck_assert_uint_eq(world.result.decided, 3);
+    ck_assert_uint_eq(world.result.evaluated, 4);
+    expect_members("ever", "ada");
+    expect_members("b", "ada");
+    expect_members("c", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+/* Of a segment referred to counts what is stored, the changes of this tick with it. */
+START_TEST(references_are_what_is_stored)
+{
+    world_begin();
+    segment("base", "{\"event\":\"View\",\"gte\":2}");
+    segment("both", "{\"all\":[{\"segment\":\"base\"},{\"event\":\"View\",\"window\":{\"last\":\"10s\"}}]}");
+    segment("either", "{\"any\":[{\"segment\":\"base\"},{\"event\":\"View\",\"window\":{\"last\":\"10s\"},\"gte\":5}]}");
+    segment("neither", "{\"all\":[{\"not\":{\"segment\":\"base\"}},{\"event\":\"View\",\"window\":{\"last\":\"10s\"}}]}");
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "View", .at = 100});
+    tick_at(101);
+    ck_assert_uint_eq(world.result.decided, 3);
+    expect_members("both", "");
+    expect_members("neither", "ada");
+    TELL(1, 0, {.user = "ada", .event = "View", .at = 102});
+    tick_at(103);
+    ck_assert_uint_eq(world.result.decided, 3);
+    expect_members("both", "ada");
+    expect_members("either", "ada");
+    expect_members("neither", "");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+START_TEST(who_has_very_many_events_is_asked)
+{
+    world_begin();
+    segment("once", "{\"event\":\"View\"}");
+    segment("often", "{\"event\":\"View\",\"gte\":1001}");
+    segment("never", "{\"not\":{\"event\":\"View\"}}");
+    many_segments();
+    settle_at(0);
+    TELL(1, 0, {.user = "ada", .event = "View", .at = 100});
+    tick_at(101);
+    ck_assert_uint_eq(world.result.decided, 10);
+    store_run("INSERT INTO event (profile_id, name_id, source_id, ts, message_id, received_at) SELECT profile_id, name_id, source_id,"
+              " ts + i * interval '1 ms', gen_random_uuid(), ts FROM event, generate_series(1, 999) i");
+    TELL(1, 0, {.user = "ada", .event = "View", .at = 102});
+    tick_at(103);
+    ck_assert_uint_eq(world.result.decided, 0);
+    ck_assert_uint_eq(world.result.evaluated, 10);
+    expect_members("often", "ada");
+    expect_right();
+    world_end();
+}
+END_TEST
+
+RUN_TESTS("sift", names_and_times_decide, few_that_look_at_all_events_are_asked, references_are_what_is_stored,
+          who_has_very_many_events_is_asked)
