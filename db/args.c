@@ -284,3 +284,21 @@ void db_array_end(struct db_args *args)
     memcpy(args->store.data + args->offset[args->n] + WIRE_ARRAY_COUNT_AT, &count, sizeof count);
     arg_end(args);
 }
+
+void db_copy_begin(struct db_args *rows)
+{
+    static const char head[] = "PGCOPY\n\377\r\n";
+
+    db_args_clear(rows);
+    buf_add(&rows->store, head, sizeof head); /* the signature ends with NUL; then flags and the length of an extension */
+    put_int32(&rows->store, 0);
+    put_int32(&rows->store, 0);
+}
+
+/* A row is a count of 16 bits, and its fields have the form of an array's elements. */
+void db_copy_row(struct db_args *rows, unsigned fields)
+{
+    const uint8_t count[] = {(uint8_t)(fields >> 8), (uint8_t)fields};
+
+    buf_add(&rows->store, count, sizeof count);
+}

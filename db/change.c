@@ -5,11 +5,7 @@
 
 #include <string.h>
 
-DB_STATEMENT(
-    change_write, "ITUTTTTTz",
-    "WITH told AS (INSERT INTO change (segment_id, segment_key, profile_id, user_id, anonymous_id, email, op, cause, at) "
-    "SELECT s, k, p, u, a, e, o, c, $9 FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])"
-    " WITH ORDINALITY AS d(s, k, p, u, a, e, o, c, i) ORDER BY i RETURNING seq) SELECT max(seq) FROM told");
+DB_STATEMENT(change_newest, "", "SELECT seq FROM change ORDER BY seq DESC LIMIT 1");
 /* The newest stays however old it is: in a quiet feed it is where readers are, and their place must not expire while they miss nothing. */
 DB_STATEMENT(change_prune, "zl",
              "DELETE FROM change WHERE ctid = ANY (ARRAY(SELECT ctid FROM change WHERE at < $1"
@@ -29,44 +25,33 @@ static void array_text(struct db_args *args, const char *text)
     db_array_text(args, text, text ? strlen(text) : 0);
 }
 
-void db_change_send(struct db *db, const struct db_change *changes, size_t n, int64_t at_us)
+enum db_status db_change_insert(struct db *db, const struct db_change *changes, size_t n, int64_t at_us, int64_t *ret_seq)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
 
-    db_array_begin(&args, 'I');
-    for (size_t i = 0; i < n; i++)
+    db_copy_begin(&args);
+    for (size_t i = 0; i < n; i++) {
+        db_copy_row(&args, 9);
         db_array_int(&args, changes[i].segment_id);
-    db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < n; i++)
         array_text(&args, changes[i].key);
-    db_array_end(&args);
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
         db_array_id(&args, &changes[i].profile);
-    db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < n; i++)
         array_text(&args, changes[i].who.user_id);
-    db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < n; i++)
         array_text(&args, changes[i].who.anonymous_id);
-    db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < n; i++)
         array_text(&args, changes[i].who.email);
-    db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < n; i++)
         array_text(&args, changes[i].enter ? "enter" : "exit");
-    db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < n; i++)
         array_text(&args, change_cause_text(changes[i].cause));
-    db_array_end(&args);
-    db_arg_instant(&args, at_us);
-    db_send(db, &change_write, &args);
+        db_array_instant(&args, at_us);
+    }
+    status = db_copy(
+        db, "COPY change (segment_id, segment_key, profile_id, user_id, anonymous_id, email, op, cause, at) FROM STDIN (FORMAT binary)",
+        &args);
+    if (status == DB_OK)
+        status = db_run(db, &change_newest, NULL, &rows);
+    if (status == DB_OK)
+        *ret_seq = db_int(&rows, 0, 0);
+    return status;
 }
 
 enum db_status db_change_prune(struct db *db, int64_t before_us, size_t limit)

@@ -13,14 +13,14 @@ const char *change_cause_text(enum change_cause cause);
 
 struct db_change {
     int32_t segment_id;
-    const char *key; /* of the segment; this and the names borrowed until sent */
+    const char *key; /* of the segment; this and the names borrowed until written */
     struct id profile;
     struct who who;
     bool enter;
     enum change_cause cause;
 };
 
-/* Sends one statement that writes them in this order; its row is (greatest seq). Receive with db_receive. */
-void db_change_send(struct db *db, const struct db_change *changes, size_t n, int64_t at_us);
+/* Writes them in this order, at least one; *ret_seq: the last one's. */
+enum db_status db_change_insert(struct db *db, const struct db_change *changes, size_t n, int64_t at_us, int64_t *ret_seq) MUST_CHECK;
 /* Deletes what is older than before_us, at most limit rows. */
 enum db_status db_change_prune(struct db *db, int64_t before_us, size_t limit) MUST_CHECK;

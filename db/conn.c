@@ -12,7 +12,7 @@
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 
-enum { WAIT_DEFAULT_MS = 60 * 1000, SQLSTATE_SIZE = 6, MESSAGE_SIZE = 512 };
+enum { WAIT_DEFAULT_MS = 60 * 1000, SQLSTATE_SIZE = 6, MESSAGE_SIZE = 512, COPY_PIECE = 64 * 1024 };
 #define CONNECT_TIMEOUT_S "5"
 #define CHECK_CLIENT      "'2s'" /* so often the server looks whether we are still there: a statement whose connection was dropped ends */
 
@@ -417,15 +417,20 @@ enum db_status db_deallocate(struct db *db, const char *name)
     return db_run_sql(db, buf_text(&sql), NULL, NULL);
 }
 
-enum db_status db_script(struct db *db, const char *sql)
-{
-    enum db_status status = DB_OK;
-    bool gone = false;
-    PGresult *result;
+/* --- Outside any pipeline --- */
 
-    if (!db->conn || !PQexitPipelineMode(db->conn) || !PQsendQuery(db->conn, sql) || !flush(db))
-        return lost(db, NULL);
+static bool begin_simple(struct db *db, const char *sql)
+{
     db->failed = DB_OK;
+    return db->conn && PQexitPipelineMode(db->conn) && PQsendQuery(db->conn, sql) && flush(db);
+}
+
+/* Reads on to the end: the status so far, or the first failure. */
+static enum db_status end_simple(struct db *db, enum db_status status)
+{
+    PGresult *result;
+    bool gone = false;
+
     while ((result = next_result(db, &gone)) != NULL) {
         enum db_status one = judge(db, result);
 
@@ -437,6 +442,41 @@ enum db_status db_script(struct db *db, const char *sql)
     if (gone || !PQenterPipelineMode(db->conn))
         return lost(db, NULL);
     return status;
+}
+
+enum db_status db_script(struct db *db, const char *sql)
+{
+    return begin_simple(db, sql) ? end_simple(db, DB_OK) : lost(db, NULL);
+}
+
+/* False: the connection is lost. */
+static bool put_copy(struct db *db, const struct buf *rows)
+{
+    static const char end[] = {'\xff', '\xff'};
+
+    for (size_t at = 0; at < rows->len; at += COPY_PIECE) {
+        size_t left = rows->len - at;
+
+        if (PQputCopyData(db->conn, rows->data + at, (int)(left < COPY_PIECE ? left : COPY_PIECE)) != 1 || !flush(db))
+            return false;
+    }
+    return PQputCopyData(db->conn, end, sizeof end) == 1 && PQputCopyEnd(db->conn, NULL) == 1 && flush(db);
+}
+
+enum db_status db_copy(struct db *db, const char *sql, const struct db_args *rows)
+{
+    enum db_status status;
+    PGresult *result;
+    bool gone;
+
+    ASSERT(buf_ok(&rows->store));
+    if (!begin_simple(db, sql) || !(result = next_result(db, &gone)))
+        return lost(db, NULL);
+    status = PQresultStatus(result) == PGRES_COPY_IN ? DB_OK : judge(db, result);
+    PQclear(result);
+    if (status == DB_OK && !put_copy(db, &rows->store))
+        return lost(db, NULL);
+    return end_simple(db, status);
 }
 
 /* --- Connecting --- */

@@ -1,11 +1,7 @@
-/* Members as the worker writes them. The one idea: a tick gathers all differences in C and writes them by a few statements whose parameters are
- * arrays, in order of the key. Only the worker writes here, one transaction at a time, so nothing can conflict; who reads members for the API does
- * so elsewhere. */
+/* Members as the worker writes them. The one idea: a tick gathers all differences in C and writes them by a COPY and a few statements whose parameters
+ * are arrays. Only the worker writes here, one transaction at a time, so nothing can conflict; who reads members for the API does so elsewhere. */
 #include "db/membership.h"
 
-DB_STATEMENT(membership_insert, "IUZ",
-             "INSERT INTO membership SELECT v, p, e FROM unnest($1::integer[], $2::uuid[], $3::timestamptz[]) AS d(v, p, e) ORDER BY v, p "
-             "ON CONFLICT DO NOTHING");
 DB_STATEMENT(membership_delete, "IU",
              "DELETE FROM membership m USING unnest($1::integer[], $2::uuid[]) AS d(v, p) WHERE m.version_id = d.v AND m.profile_id = d.p");
 DB_STATEMENT(membership_earlier, "IUZ",
@@ -45,21 +41,18 @@ static void keys(const struct db_member *members, size_t n, struct db_args *args
     db_array_end(args);
 }
 
-static void send_with_instants(struct db *db, const struct db_statement *statement, const struct db_member *members, size_t n)
+enum db_status db_membership_insert(struct db *db, const struct db_member *members, size_t n)
 {
-    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ARGS struct db_args rows = DB_ARGS_INIT;
 
-    keys(members, n, &args);
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(&args, members[i].entered_us);
-    db_array_end(&args);
-    db_send(db, statement, &args);
-}
-
-void db_membership_send_insert(struct db *db, const struct db_member *members, size_t n)
-{
-    send_with_instants(db, &membership_insert, members, n);
+    db_copy_begin(&rows);
+    for (size_t i = 0; i < n; i++) {
+        db_copy_row(&rows, 3);
+        db_array_int(&rows, members[i].version_id);
+        db_array_id(&rows, &members[i].profile);
+        db_array_instant(&rows, members[i].entered_us);
+    }
+    return db_copy(db, "COPY membership (version_id, profile_id, entered_at) FROM STDIN (FORMAT binary)", &rows);
 }
 
 void db_membership_send_delete(struct db *db, const struct db_member *members, size_t n)
@@ -72,7 +65,14 @@ void db_membership_send_delete(struct db *db, const struct db_member *members, s
 
 void db_membership_send_earlier(struct db *db, const struct db_member *members, size_t n)
 {
-    send_with_instants(db, &membership_earlier, members, n);
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+
+    keys(members, n, &args);
+    db_array_begin(&args, 'Z');
+    for (size_t i = 0; i < n; i++)
+        db_array_instant(&args, members[i].entered_us);
+    db_array_end(&args);
+    db_send(db, &membership_earlier, &args);
 }
 
 static enum db_status run_ids(struct db *db, const struct db_statement *statement, const struct id *ids, size_t n, struct db_rows *ret_rows)

@@ -13,8 +13,9 @@ struct db_member {
     int64_t entered_us;
 };
 
-/* Each of these sends one statement; receive with db_receive. Insert: who is a member already stays as he is. */
-void db_membership_send_insert(struct db *db, const struct db_member *members, size_t n);
+/* None of them may be a member yet: it is the caller's statement that found so, in this transaction. */
+enum db_status db_membership_insert(struct db *db, const struct db_member *members, size_t n) MUST_CHECK;
+/* Each of these sends one statement; receive with db_receive. */
 void db_membership_send_delete(struct db *db, const struct db_member *members, size_t n);
 /* Those who are members get entered_us where it is earlier than their own. */
 void db_membership_send_earlier(struct db *db, const struct db_member *members, size_t n);

@@ -461,26 +461,23 @@ static enum db_status ask_each(struct differ *differ, size_t level)
 
 /* --- Writing --- */
 
+static enum db_status delete_members(struct differ *differ)
+{
+    db_membership_send_delete(differ->db, differ->leave.at, differ->leave.n);
+    db_sync(differ->db);
+    return db_receive_rest(differ->db, 1);
+}
+
 static enum db_status write_differences(struct differ *differ)
 {
-    AUTO_DB_ROWS struct db_rows seq = DB_ROWS_INIT;
-    size_t sent = (size_t)(differ->leave.n > 0) + (size_t)(differ->enter.n > 0);
     enum db_status status = DB_OK;
 
-    if (differ->changes.n)
-        db_change_send(differ->db, differ->changes.at, differ->changes.n, differ->as_of_us);
     if (differ->leave.n)
-        db_membership_send_delete(differ->db, differ->leave.at, differ->leave.n);
-    if (differ->enter.n)
-        db_membership_send_insert(differ->db, differ->enter.at, differ->enter.n);
-    if (sent == 0 && differ->changes.n == 0)
-        return DB_OK;
-    db_sync(differ->db);
-    if (differ->changes.n)
-        status = db_receive(differ->db, &seq);
+        status = delete_members(differ);
+    if (status == DB_OK && differ->enter.n)
+        status = db_membership_insert(differ->db, differ->enter.at, differ->enter.n);
     if (status == DB_OK && differ->changes.n)
-        differ->max_seq = db_int(&seq, 0, 0);
-    status = db_receive_rest(differ->db, sent);
+        status = db_change_insert(differ->db, differ->changes.at, differ->changes.n, differ->as_of_us, &differ->max_seq);
     differ->n_changes += differ->changes.n;
     return status;
 }

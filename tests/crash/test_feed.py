@@ -130,7 +130,7 @@ class Beside(threading.Thread):
 
 
 STEPS = (
-    "worker_beat", "change_write", "membership_insert", "worker_mark", "COMMIT", "version_progress", "version_swap_feed", "version_swap_serve", "segments_clear",
+    "worker_beat", "COPY change", "COPY membership", "begin COPY membership", "worker_mark", "COMMIT", "version_progress", "version_swap_feed", "version_swap_serve", "segments_clear",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from support.server import Server
 from support.wait import wait_for
 
 OPEN = (
-    "touched_read", "membership_gone", "change_write", "membership_insert", "touched_delete", "worker_mark", "COMMIT", "Sync after COMMIT",
+    "touched_read", "membership_gone", "COPY change", "COPY membership", "begin COPY membership", "touched_delete", "worker_mark", "COMMIT", "Sync after COMMIT",
     "version_progress", "version_swap_feed", "version_swap_serve", "segments_clear", "worker_beat", "versions_supersede",
 )  # fmt: skip
 

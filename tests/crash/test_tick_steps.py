@@ -15,7 +15,7 @@ from support.server import run
 FULL = os.environ.get("FULL") == "1"
 SAMPLE = 8
 # Where something is written or committed, by what the step is called: most of the sample.
-WEAK = ("COMMIT", "change_write", "membership_", "touched_delete", "worker_mark", "version_", "versions_", "segments_clear", "worker_lead")
+WEAK = ("COMMIT", "COPY ", "begin COPY ", "membership_", "touched_delete", "worker_mark", "version_", "versions_", "segments_clear", "worker_lead")
 
 
 @pytest.fixture(params=["killed", "cut"])

@@ -1,7 +1,8 @@
 """A proxy on PostgreSQL's socket that knows messages, and strikes between two of them on the worker's connection.
 
-A step is what the database does at one message: an Execute, a simple query, or a Sync (which commits a lone statement). After the n-th step the
-database has done that step and none after it, and cohortd has not been told: exactly the state that a crash between two steps leaves behind.
+A step is what the database does at one message: an Execute, a simple query, or a Sync (which commits a lone statement). A COPY is two: "begin COPY table",
+when it waits for rows, and "COPY table", when it has them all. After the n-th step the database has done that step and none after it, and cohortd has not been
+told: exactly the state that a crash between two steps leaves behind.
 
     wire.hold()                      # the worker's next transaction waits
     …                                # give it something to do
@@ -137,6 +138,8 @@ class Link:
         self.untold = b""  # what came while dumb
         self.prepared = {}  # statement → what it is called in `steps`
         self.portal = ""
+        self.copy = ""  # what the COPY under way is called,
+        self.copying = False  # and whether it waits for rows
         self.state = "T"  # of the transaction, as the last ReadyForQuery said
         self.progress = threading.Condition()
         self.sent = {"E": 0, "S": 0}  # Executes since the last Sync, Syncs and simple queries in all
@@ -232,7 +235,11 @@ class Link:
         elif kind == ord("E"):
             return self.portal
         elif kind == ord("Q"):
-            return " ".join(words[0].decode().split())[:60]
+            text = " ".join(words[0].decode().split())
+            self.copy = " ".join(text.split()[:2])
+            return "begin " + self.copy if text.startswith("COPY ") else text[:60]
+        elif kind == ord("c"):
+            return self.copy
         elif kind == ord("S"):
             return "Sync after " + self.portal
         return None
@@ -243,6 +250,8 @@ class Link:
                 self.sent["E"] += 1
             elif kind in b"SQ":
                 self.sent["S"] += 1
+            elif kind == ord("c"):
+                self.copying = False
 
     def all_answered(self):
         with self.progress:
@@ -251,7 +260,7 @@ class Link:
     def wait_done(self):
         """Until the database has done all that it was sent."""
         with self.progress:
-            self.progress.wait_for(lambda: self.closed or self.failed or self.sent == self.done, 30)
+            self.progress.wait_for(lambda: self.closed or self.failed or self.copying or self.sent == self.done, 30)
 
     # From PostgreSQL to cohortd
 
@@ -270,11 +279,13 @@ class Link:
         with self.progress:
             if kind in b"CIs":
                 self.done["E"] += 1
+            elif kind == ord("G"):
+                self.copying = True
             elif kind == ord("E"):
                 self.failed = True
             elif kind == ord("Z"):
                 self.state = chr(message[5])
-                self.failed = False
+                self.failed = self.copying = False
                 self.done["S"] += 1 if self.sent["S"] else 0
                 self.sent["E"] = self.done["E"] = 0
             self.progress.notify_all()

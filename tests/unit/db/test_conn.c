@@ -197,6 +197,62 @@ START_TEST(test_large_parameters_do_not_lock_up)
 }
 END_TEST
 
+static void add_copied(struct db_args *rows, int32_t number, const char *text)
+{
+    db_copy_row(rows, 3);
+    db_array_int(rows, number);
+    db_array_text(rows, text, text ? strlen(text) : 0);
+    db_array_instant(rows, number == 1 ? INSTANT_NONE : INT64_C(1700000000123456));
+}
+
+START_TEST(test_rows_are_copied)
+{
+    enum { ROWS = 100000 }; /* many pieces */
+    struct db *db = open_db(0);
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+
+    ck_assert_int_eq(db_script(db, "CREATE TEMP TABLE copied (number integer PRIMARY KEY, text text, at timestamptz)"), DB_OK);
+    db_copy_begin(&args);
+    for (int32_t i = 0; i < ROWS; i++)
+        add_copied(&args, i, i == 2 ? NULL : "a\tb\nc");
+    ck_assert_int_eq(db_copy(db, "COPY copied FROM STDIN (FORMAT binary)", &args), DB_OK);
+    ck_assert_int_eq(db_run_sql(db, "SELECT count(*), count(text), count(at), min(text), min(at) FROM copied", NULL, &rows), DB_OK);
+    ck_assert_int_eq(db_int(&rows, 0, 0), ROWS);
+    ck_assert_int_eq(db_int(&rows, 0, 1), ROWS - 1);
+    ck_assert_int_eq(db_int(&rows, 0, 2), ROWS - 1);
+    ck_assert_str_eq(db_text(&rows, 0, 3), "a\tb\nc");
+    ck_assert_int_eq(db_instant(&rows, 0, 4), INT64_C(1700000000123456));
+    db_copy_begin(&args);
+    ck_assert_int_eq(db_copy(db, "COPY copied FROM STDIN (FORMAT binary)", &args), DB_OK);
+    db_free(db);
+}
+END_TEST
+
+START_TEST(test_a_failed_copy_says_so_and_the_connection_goes_on)
+{
+    struct db *db = open_db(0);
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+
+    ck_assert_int_eq(db_script(db, "CREATE TEMP TABLE copied (number integer PRIMARY KEY, text text, at timestamptz)"), DB_OK);
+    db_copy_begin(&args);
+    for (int32_t i = 0; i < 100000; i++) /* it fails while rows are on their way still */
+        add_copied(&args, i / 2, "x");
+    ck_assert_int_eq(db_begin(db, DB_REPEATABLE_READ), DB_OK);
+    ck_assert_int_eq(db_copy(db, "COPY copied FROM STDIN (FORMAT binary)", &args), DB_ERROR);
+    ck_assert_str_eq(db_sqlstate(db), "23505");
+    ck_assert(db_in_transaction(db));
+    ck_assert_int_eq(db_run(db, &test_one, NULL, NULL), DB_ERROR); /* the transaction has failed */
+    db_rollback(db);
+    ck_assert_int_eq(db_copy(db, "COPY missing FROM STDIN (FORMAT binary)", &args), DB_ERROR);
+    ck_assert_str_eq(db_sqlstate(db), "42P01");
+    ck_assert_int_eq(db_run_sql(db, "SELECT count(*) FROM copied", NULL, &rows), DB_OK);
+    ck_assert_int_eq(db_int(&rows, 0, 0), 0);
+    db_free(db);
+}
+END_TEST
+
 static enum db_status wait_for(struct db *db, char *channel, size_t size)
 {
     return db_wait_notify(db, -1, 1000, channel, size);
@@ -236,6 +292,8 @@ int main(void)
     tcase_add_test(tests, test_a_hanging_database_costs_no_more_than_the_wait);
     tcase_add_test(tests, test_serialization_failures_are_tried_again);
     tcase_add_test(tests, test_large_parameters_do_not_lock_up);
+    tcase_add_test(tests, test_rows_are_copied);
+    tcase_add_test(tests, test_a_failed_copy_says_so_and_the_connection_goes_on);
     tcase_add_test(tests, test_notifications_arrive);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
