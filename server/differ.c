@@ -151,6 +151,15 @@ static enum change_cause cause_of(const struct roster_version *version, const st
     return version->candidates.at[low].cause;
 }
 
+void differ_pass_on(struct differ *differ, int32_t segment_id, const struct id *profile)
+{
+    size_t n;
+    const struct watch_entry *above = watch_find(&differ->roster->references, segment_id, &n);
+
+    for (size_t i = 0; i < n; i++)
+        differ_add(differ, above[i].version, profile, CAUSE_SEGMENT);
+}
+
 void differ_note(struct differ *differ, struct roster_version *version, const struct differ_found *found)
 {
     struct db_member member = {.version_id = version->version_id, .profile = found->profile, .entered_us = differ->as_of_us};
@@ -162,13 +171,15 @@ void differ_note(struct differ *differ, struct roster_version *version, const st
         *VEC_ADD(&differ->leave) = member;
     version->size_delta += sign;
     version->identified_delta += found->who.user_id ? sign : 0;
-    if (version->serving)
-        *VEC_ADD(&differ->changes) = (struct db_change){.segment_id = version->segment_id,
-                                                        .key = version->key,
-                                                        .profile = found->profile,
-                                                        .who = found->who,
-                                                        .enter = found->enter,
-                                                        .cause = found->cause};
+    if (!version->serving)
+        return;
+    *VEC_ADD(&differ->changes) = (struct db_change){.segment_id = version->segment_id,
+                                                    .key = version->key,
+                                                    .profile = found->profile,
+                                                    .who = found->who,
+                                                    .enter = found->enter,
+                                                    .cause = found->cause};
+    differ_pass_on(differ, version->segment_id, &found->profile);
 }
 
 static void note_row(struct differ *differ, struct roster_version *version, const struct db_rows *rows, size_t row)
@@ -468,7 +479,7 @@ static enum db_status delete_members(struct differ *differ)
     return db_receive_rest(differ->db, 1);
 }
 
-static enum db_status write_differences(struct differ *differ)
+enum db_status differ_write(struct differ *differ)
 {
     enum db_status status = DB_OK;
 
@@ -479,36 +490,8 @@ static enum db_status write_differences(struct differ *differ)
     if (status == DB_OK && differ->changes.n)
         status = db_change_insert(differ->db, differ->changes.at, differ->changes.n, differ->as_of_us, &differ->max_seq);
     differ->n_changes += differ->changes.n;
-    return status;
-}
-
-enum db_status differ_write(struct differ *differ)
-{
-    enum db_status status = write_differences(differ);
-
     rows_clear(differ);
     return status;
-}
-
-/* Who moved in or out of a serving version may move in those that refer to it. */
-static void pass_on(struct differ *differ, const struct db_member *members, size_t n)
-{
-    struct roster *roster = differ->roster;
-    const struct watch_entry *above = NULL;
-    int32_t last = 0;
-    size_t n_above = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (members[i].version_id != last) {
-            const struct roster_version *version = roster_find(roster, last = members[i].version_id);
-
-            n_above = 0;
-            if (version && version->serving)
-                above = watch_find(&roster->references, version->segment_id, &n_above);
-        }
-        for (size_t k = 0; k < n_above; k++)
-            differ_add(differ, above[k].version, &members[i].profile, CAUSE_SEGMENT);
-    }
 }
 
 enum db_status differ_rebuild(struct differ *differ, struct roster_version *version)
@@ -540,14 +523,7 @@ enum db_status differ_level(struct differ *differ, size_t level)
     differ->evaluated += differ->decided - decided;
     if (status == DB_OK)
         status = differ->careful ? ask_each(differ, level) : ask_all(differ, level);
-    if (status == DB_OK)
-        status = write_differences(differ);
-    if (status == DB_OK && differ->roster->references.entries.n) {
-        pass_on(differ, differ->enter.at, differ->enter.n);
-        pass_on(differ, differ->leave.at, differ->leave.n);
-    }
-    rows_clear(differ);
-    return status;
+    return status == DB_OK ? differ_write(differ) : status;
 }
 
 enum db_status differ_end(struct differ *differ)

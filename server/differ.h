@@ -42,7 +42,9 @@ void differ_release(struct differ *differ);
 
 /* Notes that a profile may have moved; unless the version does not keep it up. */
 void differ_add(struct differ *differ, uint32_t version, const struct id *profile, enum change_cause cause);
-/* Notes a difference: of a version's candidate, or of one that was. */
+/* Whom a segment gained or lost may move in those that refer to it, which have higher levels. */
+void differ_pass_on(struct differ *differ, int32_t segment_id, const struct id *profile);
+/* Notes a difference: of a version's candidate, or of one that was; and passes it on. */
 struct differ_found {
     struct id profile;
     struct who who; /* borrowed from differ->rows */
@@ -50,8 +52,8 @@ struct differ_found {
     enum change_cause cause;
 };
 void differ_note(struct differ *differ, struct roster_version *version, const struct differ_found *found);
-/* Evaluates all versions of a level and writes the differences; those of serving versions become candidates of the versions that refer to them. DB_RETRY or
- * DB_ERROR: the tick must be rolled back; when db_sqlstate is set and differ was not careful, the next one should be. */
+/* Evaluates all versions of a level and writes the differences. DB_RETRY or DB_ERROR: the tick must be rolled back; when db_sqlstate is set and differ was
+ * not careful, the next one should be. */
 enum db_status differ_level(struct differ *differ, size_t level) MUST_CHECK;
 /* Writes changes that were noted apart from levels; and, at the end, sizes and earlier entered_at. */
 enum db_status differ_write(struct differ *differ) MUST_CHECK;

@@ -24,15 +24,6 @@ struct edit {
 
 /* --- Differences --- */
 
-static void touch_dependents(struct differ *differ, int32_t segment_id, const struct id *profile)
-{
-    size_t n;
-    const struct watch_entry *above = watch_find(&differ->roster->references, segment_id, &n);
-
-    for (size_t i = 0; i < n; i++)
-        differ_add(differ, above[i].version, profile, CAUSE_SEGMENT);
-}
-
 static void note(struct differ *differ, const struct db_change *change, const struct db_member *member)
 {
     int64_t sign = change->enter ? 1 : -1;
@@ -40,7 +31,7 @@ static void note(struct differ *differ, const struct db_change *change, const st
     *VEC_ADD(&differ->changes) = *change;
     *VEC_ADD(&differ->sizes) =
         (struct db_size){.version_id = member->version_id, .members = sign, .identified = change->who.user_id ? sign : 0};
-    touch_dependents(differ, change->segment_id, &change->profile);
+    differ_pass_on(differ, change->segment_id, &change->profile);
 }
 
 static void keep_rows(struct differ *differ, struct db_rows *rows)
