@@ -1,6 +1,7 @@
 /* The facts of many profiles. The one idea: a profile's events are one short range of each partition's index (profile_id, name_id, ts, …), and their names and
  * times are in the index itself: reading them once costs less than one or two conditions of one segment do. They travel as two arrays for each profile; the
- * memberships as a third, since whoever knows the answer must know what was stored. */
+ * memberships as a third, since whoever knows the answer must know what was stored. Of traits and consents it is told only whether there are any; large
+ * traits are known by their size, without being unpacked. */
 #include "db/facts.h"
 
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 DB_STATEMENT(
     facts_of_people, "U",
     "SELECT p.profile_id IS NOT NULL, p.first_seen, p.user_id, p.anonymous_id, p.email,"
+    " pg_column_size(p.traits) < 16 AND p.traits = '{}',"
+    " NOT EXISTS (SELECT FROM consent WHERE profile_id = c.profile_id OFFSET 0),"
     " ARRAY(SELECT m.version_id FROM membership m WHERE m.profile_id = c.profile_id ORDER BY m.version_id)"
     " FROM unnest($1) AS c(profile_id) LEFT JOIN LATERAL (SELECT * FROM profile WHERE profile_id = c.profile_id OFFSET 0) p ON true");
 DB_STATEMENT(
@@ -16,7 +19,7 @@ DB_STATEMENT(
     " (SELECT array_agg(name_id) AS names, array_agg(ts) AS times FROM"
     " (SELECT name_id, ts FROM event WHERE profile_id = c.profile_id AND name_id >= 4 AND ts > $3 AND ts <= $2 LIMIT $4) x OFFSET 0) e");
 
-enum { EXISTS, FIRST_SEEN, WHO, MEMBERS = WHO + 3 };
+enum { EXISTS, FIRST_SEEN, WHO, NO_TRAITS = WHO + 3, NO_CONSENTS, MEMBERS };
 enum { NAMES, TIMES };
 
 enum db_status db_facts_read(struct db *db, const struct facts_ask *ask, struct db_rows *ret_people, struct db_rows *ret_events)
@@ -43,6 +46,8 @@ struct facts_person facts_person(const struct db_rows *people, size_t i)
 {
     return (struct facts_person){.exists = db_bool(people, i, EXISTS),
                                  .first_seen_us = db_instant(people, i, FIRST_SEEN),
+                                 .no_traits = db_bool(people, i, NO_TRAITS),
+                                 .no_consents = db_bool(people, i, NO_CONSENTS),
                                  .who = db_who(people, i, WHO),
                                  .members = db_array(people, i, MEMBERS)};
 }

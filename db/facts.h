@@ -24,7 +24,9 @@ enum db_status db_facts_read(struct db *db, const struct facts_ask *ask, struct 
 
 struct facts_person {
     bool exists;
-    int64_t first_seen_us;   /* INSTANT_NONE: null */
+    int64_t first_seen_us; /* INSTANT_NONE: null */
+    bool no_traits;
+    bool no_consents;
     struct who who;          /* borrowed from the rows */
     struct db_array members; /* integer[]: the versions that it is a member of, in order; as borrowed */
 };

@@ -202,6 +202,10 @@ void *segment_alloc(struct segment *segment, size_t size);
 /* The array of n items of size grown by one, zeroed; arrays grow by powers of two. */
 void *segment_push(struct segment *segment, void *items, size_t n, size_t size);
 
+/* What a condition on a missing value (language.md, "A missing value makes every operator false, except …"), and one on a consent not stated, answers. */
+bool leaf_of_nothing(const struct tests *tests);
+bool consent_of_unknown(const struct tests *tests);
+
 /* Fills segment->depends, and segment->nodes, from its tree. */
 void segment_find_depends(struct segment *segment);
 void segment_list_nodes(struct segment *segment);

@@ -233,7 +233,7 @@ static enum sure empty_some(const struct tests *tests, size_t n_surely, size_t n
     return must ? SURELY : can ? EITHER : SURELY_NOT;
 }
 
-static bool leaf_of_nothing(const struct tests *tests)
+bool leaf_of_nothing(const struct tests *tests)
 {
     for (size_t i = 0; i < tests->n; i++) {
         const struct test *test = &tests->items[i];
@@ -245,7 +245,7 @@ static bool leaf_of_nothing(const struct tests *tests)
     return true;
 }
 
-static bool consent_of_unknown(const struct tests *tests)
+bool consent_of_unknown(const struct tests *tests)
 {
     for (size_t i = 0; i < tests->n; i++) {
         const struct test *test = &tests->items[i];

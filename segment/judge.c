@@ -1,7 +1,7 @@
-/* Membership from names and times alone. The one idea: Kleene's three values. A condition that properties, traits or consents decide is unsure,
- * an event condition is as sure as its window and its count are, and all, any, not, some and score are sure as soon as no unsure part can
- * change them. The invariant: what is sure is what the SQL of the same tree says (compile_condition.c and its kin), for any properties. It
- * parses nothing and allocates nothing when it judges. */
+/* Membership from names and times and little else. The one idea: Kleene's three values. A condition that properties, traits or consents decide is
+ * unsure, an event condition is as sure as its window and its count are, and all, any, not, some and score are sure as soon as no unsure part
+ * can change them. The invariant: what is sure is what the SQL of the same tree says (compile_condition.c and its kin), for any properties,
+ * and any traits and consents of whoever is not known to have none. It parses nothing and allocates nothing when it judges. */
 #include "segment/judge.h"
 
 #include <string.h>
@@ -158,13 +158,13 @@ static unsigned can_sum(const struct judge *judge, const struct node *node, bool
     return holds == 1 ? CAN : holds == 0 ? CAN_NOT : some_can ? CAN | CAN_NOT : 0;
 }
 
-static unsigned can(const struct judge *judge, const struct node *node)
+static unsigned can(const struct judge *judge, const struct node *node, bool bare)
 {
     unsigned some = 0, every = CAN | CAN_NOT;
 
     for (size_t i = 0; i < node->n_parts; i++) {
-        some |= judge->parts[node->parts[i]->number].can;
-        every &= judge->parts[node->parts[i]->number].can;
+        some |= judge->parts[node->parts[i]->number].can[bare];
+        every &= judge->parts[node->parts[i]->number].can[bare];
     }
     switch (node->kind) {
     case NODE_ALL:
@@ -183,11 +183,12 @@ static unsigned can(const struct judge *judge, const struct node *node)
     case NODE_SEEN:
     case NODE_IDENTIFIED:
     case NODE_SEGMENT:
+    case NODE_BUCKET:
         return CAN | CAN_NOT;
     case NODE_TRAIT:
+        return !bare ? 0 : leaf_of_nothing(&node->tests) ? CAN : CAN_NOT;
     case NODE_CONSENT:
-    case NODE_BUCKET:
-        return 0;
+        return !bare ? 0 : consent_of_unknown(&node->tests) ? CAN : CAN_NOT;
     }
     BUG("no such condition");
 }
@@ -208,7 +209,8 @@ static void make(const struct maker *maker, const struct node *node)
         part->chain = make_chain(maker, node);
     if (node->kind == NODE_SEGMENT)
         part->reference = find_reference(maker->depends, node->key);
-    part->can = can(maker->judge, node);
+    part->can[false] = can(maker->judge, node, false);
+    part->can[true] = can(maker->judge, node, true);
 }
 
 struct judge *judge_new(const struct segment *segment, const int32_t *ids)
@@ -236,9 +238,9 @@ void judge_free(struct judge *judge)
     free(judge);
 }
 
-bool judge_useful(const struct judge *judge)
+bool judge_useful(const struct judge *judge, bool bare)
 {
-    return judge->parts[judge->segment->root->number].can != 0;
+    return judge->parts[judge->segment->root->number].can[bare] != 0;
 }
 
 static int64_t since(const struct judge *judge, const struct node *node, int64_t as_of_us)
@@ -250,7 +252,7 @@ static int64_t since(const struct judge *judge, const struct node *node, int64_t
 
         since_us = one < since_us ? one : since_us;
     }
-    if (!judge->parts[node->number].can)
+    if (!judge->parts[node->number].can[true])
         return since_us;
     if (node->kind == NODE_SEEN)
         return judge_seen_since(node, as_of_us);
@@ -270,18 +272,25 @@ int64_t judge_since(const struct judge *judge, int64_t as_of_us)
 
 static enum verdict judge_node(const struct judge *judge, const struct judge_facts *facts, const struct node *node);
 
+/* May no trait or no consent be what makes it sure? */
+static bool is_bare(const struct judge_facts *facts)
+{
+    return facts->no_traits || facts->no_consents;
+}
+
 /* all, any: `decides` of one part is that of the whole. */
 static enum verdict judge_joined(const struct judge *judge, const struct judge_facts *facts, const struct node *node, enum verdict decides)
 {
     enum verdict joined = decides == VERDICT_NO ? VERDICT_YES : VERDICT_NO;
+    bool bare = is_bare(facts);
 
-    if (!(judge->parts[node->number].can & 1U << joined))
+    if (!(judge->parts[node->number].can[bare] & 1U << joined))
         joined = VERDICT_UNSURE;
     for (size_t i = 0; i < node->n_parts; i++) {
         enum verdict part = VERDICT_UNSURE;
 
         /* Once one is unsure, only a part that decides matters. */
-        if (joined != VERDICT_UNSURE || (judge->parts[node->parts[i]->number].can & 1U << decides))
+        if (joined != VERDICT_UNSURE || (judge->parts[node->parts[i]->number].can[bare] & 1U << decides))
             part = judge_node(judge, facts, node->parts[i]);
         if (part == decides)
             return decides;
@@ -314,22 +323,11 @@ static enum verdict judge_sum(const struct judge *judge, const struct judge_fact
     return holds < 0 ? VERDICT_UNSURE : holds ? VERDICT_YES : VERDICT_NO;
 }
 
-static enum verdict judge_identified(const struct judge_facts *facts, const struct node *node)
-{
-    for (size_t i = 0; i < node->tests.n; i++) {
-        const struct test *test = &node->tests.items[i];
-
-        if (((test->operands->text[0] == 't') == (test->op == OP_EQ)) != facts->identified)
-            return VERDICT_NO;
-    }
-    return VERDICT_YES;
-}
-
 static enum verdict judge_node(const struct judge *judge, const struct judge_facts *facts, const struct node *node)
 {
     enum verdict verdict;
 
-    if (!judge->parts[node->number].can)
+    if (!judge->parts[node->number].can[is_bare(facts)])
         return VERDICT_UNSURE;
     switch (node->kind) {
     case NODE_ALL:
@@ -355,9 +353,11 @@ static enum verdict judge_node(const struct judge *judge, const struct judge_fac
             return VERDICT_UNSURE;
         return facts->is_member(facts->context, judge->parts[node->number].reference) ? VERDICT_YES : VERDICT_NO;
     case NODE_TRAIT:
+        return judge_trait(facts, node);
     case NODE_CONSENT:
+        return judge_consent(facts, node);
     case NODE_BUCKET:
-        return VERDICT_UNSURE;
+        return judge_bucket(facts, node);
     }
     BUG("no such condition");
 }

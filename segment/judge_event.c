@@ -106,9 +106,11 @@ static int64_t extreme(const struct judge_facts *facts, const struct judge_names
 
 /* --- Windows --- */
 
-/* As emit_person_date; not of a trait. */
+/* As emit_person_date; a trait's only of who has none. */
 static int64_t person_date(const struct judge_facts *facts, const struct person_date *date)
 {
+    if (date->kind == DATE_TRAIT)
+        return INSTANT_NONE;
     if (date->kind == DATE_LAST_SEEN)
         return extreme(facts, &ANY_NAME, JUDGE_ALWAYS, true);
     if (facts->first_seen_us == INSTANT_NONE)
@@ -153,7 +155,7 @@ static struct judge_window person_window(const struct judge_facts *facts, const 
 {
     int64_t date_us;
 
-    if (window->date.kind == DATE_TRAIT)
+    if (window->date.kind == DATE_TRAIT && !facts->no_traits)
         return (struct judge_window){.sure = JUDGE_NEVER, .may = JUDGE_ALWAYS};
     date_us = person_date(facts, &window->date);
     if (date_us == INSTANT_NONE)

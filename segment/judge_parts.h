@@ -53,7 +53,7 @@ struct judge_chain {
 
 /* What was made ready of the node with the same number. */
 struct judge_part {
-    unsigned can;              /* bits 1 << verdict: what it may ever be sure of */
+    unsigned can[2];           /* bits 1 << verdict: what it may ever be sure of; [true]: of the bare */
     struct accepted accepted;  /* event, some, score: of the number that is compared */
     struct judge_names names;  /* event; owned */
     struct judge_chain *chain; /* sequence; owned; NULL: it has too many names */
@@ -67,6 +67,13 @@ struct judge {
     bool utc;                 /* the time zone */
     struct judge_part *parts; /* owned; by node->number */
 };
+
+/* judge_person.c: what is asked of the person herself, without events */
+
+enum verdict judge_trait(const struct judge_facts *facts, const struct node *node);
+enum verdict judge_consent(const struct judge_facts *facts, const struct node *node);
+enum verdict judge_identified(const struct judge_facts *facts, const struct node *node);
+enum verdict judge_bucket(const struct judge_facts *facts, const struct node *node);
 
 /* judge_event.c */
 

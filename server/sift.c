@@ -1,6 +1,7 @@
 /* Sifting candidates. The one idea: an event concerns many segments, but the names and times of a profile's events decide most of them ("three views in two
- * weeks", "never bought"), and these are read once for a profile where a statement reads them once for each segment. What they do not decide stays a candidate
- * and is asked in SQL, so nothing rests on this but speed. A profile that is gone stays, too: only the differ knows how it leaves. */
+ * weeks", "never bought"), and that a visitor has no traits yet most others. These are read once for a profile, where a statement reads them once for each
+ * segment. What they do not decide stays a candidate and is asked in SQL, so nothing rests on this but speed. A profile that is gone stays, too: only the
+ * differ knows how it leaves. */
 #include "server/sift.h"
 
 #include <stdlib.h>
@@ -53,6 +54,11 @@ static void settle_people(struct sift *sift)
     sift->people.n = n;
 }
 
+static bool takes_part(const struct roster_version *version, size_t level, bool bare)
+{
+    return version->level == level && version->candidates.n > 0 && judge_useful(version->judge, bare);
+}
+
 /* The level's candidates; with `bounded` only of versions that look back so far and no farther. */
 static void gather(struct sift *sift, size_t level, bool bounded)
 {
@@ -66,7 +72,7 @@ static void gather(struct sift *sift, size_t level, bool bounded)
         struct roster_version *version = differ->roster->versions.at[i];
         int64_t since_us;
 
-        if (version->level != level || version->candidates.n == 0 || !judge_useful(version->judge))
+        if (!takes_part(version, level, false))
             continue;
         since_us = judge_since(version->judge, differ->as_of_us);
         if (bounded && since_us == INT64_MIN)
@@ -77,9 +83,23 @@ static void gather(struct sift *sift, size_t level, bool bounded)
         for (size_t k = 0; k < version->candidates.n; k++)
             *VEC_ADD(&sift->people) = version->candidates.at[k].profile;
     }
-    sift->since_us = sift->since_us > differ->floor_us ? sift->since_us : differ->floor_us;
     sift->pairs = sift->people.n;
     settle_people(sift);
+}
+
+/* Versions whose judge says something of bare people only: their candidates come in most often because a trait was set or a consent given, so nothing is
+ * read for their sake; but where what is read suffices they are decided with the others. */
+static void gather_bare(struct sift *sift, size_t level)
+{
+    const struct differ *differ = sift->differ;
+
+    for (size_t i = 0; i < differ->roster->versions.n; i++) {
+        struct roster_version *version = differ->roster->versions.at[i];
+
+        if (takes_part(version, level, true) && !judge_useful(version->judge, false) &&
+            judge_since(version->judge, differ->as_of_us) >= sift->since_us)
+            *VEC_ADD(&sift->parts) = (struct part){.version = version};
+    }
 }
 
 /* Does reading all events pay for those that look at all? Else those that do are left to SQL, and what is read is as long as the longest window, so that its
@@ -89,6 +109,7 @@ static bool choose(struct sift *sift, size_t level)
     gather(sift, level, false);
     if (sift->endless && sift->endless < ENDLESS_MIN * sift->people.n)
         gather(sift, level, true);
+    gather_bare(sift, level);
     return sift->pairs > 0 && sift->pairs >= PAIRS_MIN * sift->people.n;
 }
 
@@ -144,13 +165,26 @@ static bool decide(struct sift *sift, struct roster_version *version, const stru
     return true;
 }
 
-/* Goes on in each version to the profile, which is the next in order; without facts its candidates stay. */
+/* Those before the profile (NULL: all the rest) stay. */
+static void keep_until(struct part *part, const struct id *profile)
+{
+    struct candidate *candidates = part->version->candidates.at;
+
+    for (; part->taken < part->version->candidates.n; part->taken++) {
+        if (profile && id_compare(&candidates[part->taken].profile, profile) >= 0)
+            return;
+        candidates[part->kept++] = candidates[part->taken];
+    }
+}
+
+/* Goes on in each version to the profile, which comes after those before; without facts its candidates stay. */
 static void take_profile(struct sift *sift, const struct id *profile, struct judge_facts *facts)
 {
     for (size_t i = 0; i < sift->parts.n; i++) {
         struct part *part = &sift->parts.at[i];
         struct candidate *candidates = part->version->candidates.at;
 
+        keep_until(part, profile);
         if (part->taken == part->version->candidates.n || !id_equal(&candidates[part->taken].profile, profile))
             continue;
         if (facts && decide(sift, part->version, &candidates[part->taken], facts))
@@ -172,6 +206,9 @@ static void take_row(struct sift *sift, const struct id *profile, const struct d
     sift->person = facts_person(people, i);
     facts.first_seen_us = sift->person.first_seen_us;
     facts.identified = sift->person.who.user_id != NULL;
+    facts.no_traits = sift->person.no_traits;
+    facts.no_consents = sift->person.no_consents;
+    facts.profile = profile;
     vec_clear(&sift->members);
     while (sift->person.members.left)
         *VEC_ADD(&sift->members) = (int32_t)db_array_next_int(&sift->person.members);
@@ -184,11 +221,16 @@ static void take_row(struct sift *sift, const struct id *profile, const struct d
 static enum db_status take_chunk(struct sift *sift, const struct id *profiles, size_t n)
 {
     struct differ *differ = sift->differ;
-    struct facts_ask ask = {.profiles = profiles, .n = n, .as_of_us = differ->as_of_us, .since_us = sift->since_us};
+    struct facts_ask ask = {
+        .profiles = profiles,
+        .n = n,
+        .as_of_us = differ->as_of_us,
+    };
     AUTO_DB_ROWS struct db_rows events = DB_ROWS_INIT;
     struct db_rows *people = VEC_ADD(&differ->rows); /* the names in changes are borrowed from it */
     enum db_status status;
 
+    ask.since_us = sift->since_us > differ->floor_us ? sift->since_us : differ->floor_us;
     *people = (struct db_rows)DB_ROWS_INIT;
     status = db_facts_read(differ->db, &ask, people, &events);
     for (size_t i = 0; i < n && status == DB_OK; i++)
@@ -205,8 +247,10 @@ enum db_status sift_level(struct differ *differ, size_t level)
     if (choose(sift, level)) {
         for (size_t i = 0; i < sift->people.n && status == DB_OK; i += CHUNK)
             status = take_chunk(sift, &sift->people.at[i], sift->people.n - i < CHUNK ? sift->people.n - i : CHUNK);
-        for (size_t i = 0; i < sift->parts.n && status == DB_OK; i++)
+        for (size_t i = 0; i < sift->parts.n && status == DB_OK; i++) {
+            keep_until(&sift->parts.at[i], NULL);
             sift->parts.at[i].version->candidates.n = sift->parts.at[i].kept;
+        }
     }
     vec_free(&sift->parts);
     vec_free(&sift->people);

@@ -1,4 +1,4 @@
-/* Decides candidates whose names and times of events alone decide (segment/judge.h), so that only the others cost a statement. Inside a tick's transaction. Worker
+/* Decides candidates of whom names and times of events and the like decide (segment/judge.h), so that only the others cost a statement. Inside a tick's transaction. Worker
  * thread only. */
 #pragma once
 

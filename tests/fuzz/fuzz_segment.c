@@ -99,6 +99,7 @@ static void judge_some(const struct segment *segment, const struct judge *judge,
 {
     static const int64_t spans[] = {5, 4000000, INT64_C(7200000000), INT64_C(8640000000000), INT64_C(400000000000000)};
     struct judge_event events[EVENTS_MAX];
+    struct id profile = {.bytes = {(uint8_t)dice.state}};
     struct judge_facts facts = {.as_of_us = NOW, .is_member = is_member, .period = period};
     size_t n_names = segment_depends(segment)->events.n_names;
 
@@ -106,13 +107,16 @@ static void judge_some(const struct segment *segment, const struct judge *judge,
     facts.floor_us = roll(&dice, 2) ? INT64_MIN : NOW - INT64_C(864000000000000);
     facts.first_seen_us = roll(&dice, 4) ? NOW - roll(&dice, INT64_C(2000000000000000)) : INSTANT_NONE;
     facts.identified = roll(&dice, 2);
+    facts.no_traits = roll(&dice, 2);
+    facts.no_consents = roll(&dice, 2);
+    facts.profile = roll(&dice, 4) ? &profile : NULL;
     facts.context = (const void *)(uintptr_t)roll(&dice, 256);
     for (size_t i = 0; i < facts.n_events; i++)
         events[i] = (struct judge_event){.ts_us = NOW - roll(&dice, spans[roll(&dice, 5)]),
                                          .name_id = 4 + (int32_t)roll(&dice, (int64_t)n_names + 2)};
     qsort(events, facts.n_events, sizeof *events, compare_events);
     facts.events = events;
-    ASSERT(judge_profile(judge, &facts) == VERDICT_UNSURE || judge_useful(judge));
+    ASSERT(judge_profile(judge, &facts) == VERDICT_UNSURE || judge_useful(judge, facts.no_traits || facts.no_consents));
 }
 
 static void judge_all(const struct segment *segment, const uint8_t *data, size_t size)

@@ -1,6 +1,7 @@
 /* The judge as a filter, for tests/golden/test_judge.py: each line on stdin is {"definition", "timezone", "names": {name: id}, "cases": [{"as_of",
- * "floor", "first_seen" (number or null), "identified", "events": [ts, id, …] in the judge's order, "members": {key: boolean}, "periods": [before,
- * start, …] for day to year, or null}]}; each line on stdout is U (useful) or -, a space, and a letter for each case: Y, N or ?. */
+ * "floor", "first_seen" (number or null), "identified", "no_traits", "no_consents", "profile" (a uuid), "events": [ts, id, …] in the judge's order,
+ * "members": {key: boolean}, "periods": [before, start, …] for day to year, or null}]}; each line on stdout is U (useful), B (of the bare only) or -, a
+ * space, and a letter for each case: Y, N or ?. */
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +48,8 @@ static char judge_case(const struct judge *judge, const struct segment *segment,
 {
     struct scene scene = {.depends = segment_depends(segment), .members = json_get(given, "members")};
     struct json first_seen = json_get(given, "first_seen"), element;
+    AUTO_FREE char *uuid = json_text(json_get(given, "profile"));
+    struct id profile;
     VEC(struct judge_event) events = VEC_INIT;
     struct json_iter iter = json_iter(json_get(given, "events"));
     struct judge_facts facts = {
@@ -54,12 +57,16 @@ static char judge_case(const struct judge *judge, const struct segment *segment,
         .floor_us = integer(json_get(given, "floor")),
         .first_seen_us = first_seen.type == JSON_T_NULL ? INSTANT_NONE : integer(first_seen),
         .identified = json_get(given, "identified").type == JSON_T_TRUE,
+        .no_traits = json_get(given, "no_traits").type == JSON_T_TRUE,
+        .no_consents = json_get(given, "no_consents").type == JSON_T_TRUE,
+        .profile = &profile,
         .is_member = is_member,
         .period = period,
         .context = &scene,
     };
     enum verdict verdict, whole;
 
+    ASSERT(id_read(uuid, &profile));
     while (json_next_element(&iter, &element)) {
         int64_t ts_us = integer(element);
 
@@ -103,7 +110,7 @@ static void answer(struct json request)
         ids[i] = id.type == JSON_T_NONE ? 0 : (int32_t)integer(id);
     }
     judge = judge_new(segment, ids);
-    putchar(judge_useful(judge) ? 'U' : '-');
+    putchar(judge_useful(judge, false) ? 'U' : judge_useful(judge, true) ? 'B' : '-');
     putchar(' ');
     while (json_next_element(&iter, &given))
         putchar(judge_case(judge, segment, given));

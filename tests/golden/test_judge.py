@@ -1,13 +1,15 @@
-"""The judge (segment/judge.h) knows names and times alone. Over random definitions and histories, where it is sure it says what the naive evaluator
+"""The judge (segment/judge.h) knows names and times, and who has no traits or no consents. Over random definitions and histories, where it is sure it says what the naive evaluator
 says of the whole person, and what the compiled statement says in PostgreSQL; and it is sure often enough to be worth asking.
 
 SEED and N (rounds) in the environment make it longer.
 """
+import dataclasses
 import datetime
 import json
 import os
 import random
 import subprocess
+import uuid
 
 import pytest
 
@@ -35,19 +37,20 @@ class Judge:
         assert self.tool.wait() == 0
 
     def verdicts(self, segment, cases):
-        """(useful, a letter for each case): Y, N or ?"""
+        """(U, B or - as of anybody, of the bare alone or of nobody it may be sure; a letter for each case): Y, N or ?"""
         line = f'{{"definition":{as_text(segment.definition)},"timezone":{json.dumps(segment.timezone)},"names":{json.dumps(self.ids)},"cases":{json.dumps(cases)}}}'
         self.tool.stdin.write(line + "\n")
         self.tool.stdin.flush()
         useful, _, letters = self.tool.stdout.readline().rstrip("\n").partition(" ")
         assert len(letters) == len(cases)
-        return useful == "U", letters
+        return useful, letters
 
     def case(self, profile, at, floor, members, periods):
         seen = [event.ts for event in profile.events if event.name not in NAMES_OF_CALLS]
         events = sorted((self.ids[e.name], e.ts) for e in counted(profile, floor).events if e.ts <= at and e.name not in NAMES_OF_CALLS)
         return {
             "as_of": at, "floor": floor, "first_seen": min(seen, default=None), "identified": profile.user_id is not None,
+            "no_traits": not profile.traits, "no_consents": not profile.consent, "profile": str(uuid.UUID(bytes=profile.id)),
             "events": [value for id, ts in events for value in (ts, id)], "members": members, "periods": periods,
         }
 
@@ -79,7 +82,13 @@ def a_busy_profile(generator):
 
 
 def some_profiles(generator, n):
-    return [(a_busy_profile if generator.chance(0.3) else a_profile)(generator) for _ in range(n)]
+    return [bare(generator, (a_busy_profile if generator.chance(0.3) else a_profile)(generator)) for _ in range(n)]
+
+
+def bare(generator, profile):
+    """Half of them without traits, half without consents."""
+    traits, consent = ({} if generator.chance(0.5) else of for of in (profile.traits, profile.consent))
+    return dataclasses.replace(profile, traits=traits, consent=consent)
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +136,8 @@ def test_sure_is_right(judge, tally, round_):
                 asked.append((profile, at, floor, judge.case(profile, at, floor, members, spans)))
         useful, letters = judge.verdicts(segment, [case for *_, case in asked])
         for (profile, at, floor, case), letter in zip(asked, letters):
-            count(tally, segment, letter)
-            assert useful or letter == "?"
+            count(tally, segment, case, letter)
+            assert letter == "?" or useful == "U" or useful == "B" and (case["no_traits"] or case["no_consents"])
             if letter != "?":
                 holds = is_member(counted(profile, floor), segment, at, segments)
                 assert holds == (letter == "Y"), explain(seed, segment, case, profile, letter)
@@ -166,8 +175,11 @@ def test_sure_is_the_statement(judge, store, round_):
     compiler.close()
 
 
-def count(tally, segment, letter):
+def count(tally, segment, case, letter):
+    """By the outermost condition; those on what may be missing apart for who lacks it."""
     kind = next(key for key in ("all", "any", "not", "some", "score", "event", "sequence", "trait", "profile", "segment", "consent", "bucket") if key in segment.definition)
+    if kind in ("trait", "consent") and case[f"no_{kind}s"]:
+        kind = f"no {kind}"
     of_kind = tally.setdefault(kind, {"Y": 0, "N": 0, "?": 0})
     of_kind[letter] += 1
 
@@ -180,8 +192,8 @@ def explain(seed, segment, case, profile, letter):
 
 def test_sure_often(tally):
     """After the rounds above. The random definitions lean on properties far more than people's do."""
-    print(tally)
-    for kind, least in (("event", 0.5), ("sequence", 0.5), ("profile", 0.9), ("segment", 1), ("all", 0.3), ("any", 0.3), ("some", 0.3), ("score", 0.3)):
+    print(tally, {letter: sum(of_kind[letter] for of_kind in tally.values()) for letter in "YN?"})
+    for kind, least in (("event", 0.5), ("sequence", 0.5), ("profile", 0.9), ("segment", 1), ("bucket", 1), ("no trait", 1), ("no consent", 1), ("all", 0.3), ("any", 0.3), ("some", 0.3), ("score", 0.3)):
         of_kind = tally[kind]
         assert (of_kind["Y"] + of_kind["N"]) / sum(of_kind.values()) >= least, (kind, of_kind)
         assert of_kind["Y"] and of_kind["N"], (kind, of_kind)

@@ -1,4 +1,4 @@
-/* What names and times alone say of a profile: each rule with both of its sides, to the microsecond. That it is never otherwise than the SQL is shown
+/* What names and times, and no traits and consents, say of a profile: each rule with both of its sides, to the microsecond. That it is never otherwise than the SQL is shown
  * against random histories in tests/golden/test_judge.py. */
 #include "segment/judge.h"
 
@@ -15,12 +15,13 @@ enum { EVENTS_MAX = 100 };
 
 /* A profile as text: words with a space between. `A-2d+1`: an event A two days and −1 µs before T (units s h d; the µs may be left out), `B*3-1d` three of
  * them. And: `first-9d` its first_seen (else that of its events; `first` alone: null), `floor-9d`, `anonymous`, `member` of the first segment referred to,
- * `noperiods`: calendar periods are not known. */
+ * `noperiods`: calendar periods are not known, `notraits`, `noconsents`: it has none, `known`: its id is, bytes 0 to 15. */
 struct profile {
     struct judge_event events[EVENTS_MAX];
     struct judge_facts facts;
     bool member;
     bool no_periods;
+    struct id id;
 };
 
 /* Not in the order of the names. 0 is never seen. */
@@ -100,6 +101,12 @@ static void read_profile(const char *text, struct profile *profile)
             profile->member = true;
         else if (!strcmp(word, "noperiods"))
             profile->no_periods = true;
+        else if (!strcmp(word, "notraits"))
+            profile->facts.no_traits = true;
+        else if (!strcmp(word, "noconsents"))
+            profile->facts.no_consents = true;
+        else if (!strcmp(word, "known"))
+            profile->facts.profile = &profile->id;
         else if (*word)
             add_events(profile, word);
     }
@@ -107,6 +114,8 @@ static void read_profile(const char *text, struct profile *profile)
         profile->facts.first_seen_us = *first ? instant_of(first) : INSTANT_NONE;
     qsort(profile->events, profile->facts.n_events, sizeof *profile->events, compare_events);
     profile->facts.events = profile->events;
+    for (uint8_t i = 0; i < ID_SIZE; i++)
+        profile->id.bytes[i] = i;
     profile->facts.is_member = is_member;
     profile->facts.period = period;
     profile->facts.context = profile;
@@ -357,9 +366,75 @@ static const struct judged JOINED[] = {
     {"{'profile': 'identified', 'neq': true}", "", 'N'},
     {"{'profile': 'identified', 'eq': false}", "anonymous", 'Y'},
     {"{'profile': 'identified', 'eq': true, 'neq': true}", "anonymous", 'N'},
-    {"{'trait': 'x', 'exists': false}", "", '?'},
+    /* unsure is what unsure parts leave so, though others of the bare are sure */
+    {"{'all': [{'trait': 'x', 'neq': 1}, {'consent': 'email', 'neq': 'granted'}]}", "notraits", '?'},
+    {"{'all': [{'trait': 'x', 'neq': 1}, {'consent': 'email', 'neq': 'granted'}]}", "noconsents", '?'},
+    {"{'all': [{'trait': 'x', 'neq': 1}, {'consent': 'email', 'neq': 'granted'}]}", "notraits noconsents", 'Y'},
+    {"{'all': [{'trait': 'x', 'eq': 1}, {'consent': 'email', 'neq': 'granted'}]}", "notraits", 'N'},
+    {"{'any': [{'trait': 'x', 'eq': 1}, {'consent': 'email', 'eq': 'granted'}]}", "noconsents", '?'},
+    {"{'any': [{'trait': 'x', 'eq': 1}, {'consent': 'email', 'eq': 'granted'}]}", "notraits noconsents", 'N'},
+    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'where': {'property': 'x', 'eq': 1}}]}", "notraits B-1d", 'N'},
+    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'where': {'property': 'x', 'eq': 1}}]}", "notraits A-1d", '?'},
+    {"{'not': {'trait': 'x', 'eq': 1}}", "notraits", 'Y'},
+    {"{'some': [{'trait': 'x', 'eq': 1}, {'event': 'A'}], 'gte': 1}", "notraits B-1d", 'N'},
+    {"{'score': [{'if': {'event': 'A'}, 'points': 30}, {'if': {'trait': 'x', 'eq': 1}, 'points': -10}], 'gte': 30}", "notraits A-1d", 'Y'},
+};
+
+/* Bucket 'x' of the profile is 3.32, 'c' 47.82. */
+static const struct judged PERSON[] = {
+    {"{'trait': 'x', 'eq': 1}", "", '?'},
+    {"{'trait': 'x', 'exists': false}", "noconsents", '?'},
+    {"{'trait': 'x', 'eq': 1}", "notraits", 'N'},
+    {"{'trait': 'x', 'neq': 1}", "notraits", 'Y'},
+    {"{'trait': 'x', 'in': [1, 'a']}", "notraits", 'N'},
+    {"{'trait': 'x', 'nin': [1, 'a']}", "notraits", 'Y'},
+    {"{'trait': 'x', 'exists': true}", "notraits", 'N'},
+    {"{'trait': 'x', 'exists': false}", "notraits", 'Y'},
+    {"{'trait': 'x', 'exists': false, 'neq': 1, 'nin': ['a']}", "notraits", 'Y'},
+    {"{'trait': 'x', 'neq': 1, 'exists': true}", "notraits", 'N'},
+    {"{'trait': 'x', 'neq': 1, 'gt': 0}", "notraits", 'N'},
+    {"{'trait': 'x[].y', 'eq': 1}", "notraits", 'N'},
+    {"{'trait': 'x[].y', 'neq': 1}", "notraits", 'Y'},
+    {"{'trait': 'x[]', 'exists': false}", "notraits", 'Y'},
+    {"{'trait': 'x', 'lt': 1}", "notraits", 'N'},
+    {"{'trait': 'x', 'between': [0, 1]}", "notraits", 'N'},
+    {"{'trait': 'x', 'contains': 'a', 'ignore_case': true}", "notraits", 'N'},
+    {"{'trait': 'x', 'neq': 'a', 'ignore_case': true}", "notraits", 'Y'},
+    {"{'trait': 'x', 'matches': '.*'}", "notraits", 'N'},
+    {"{'trait': 'x', 'before': '2026-03-10'}", "notraits", 'N'},
+    {"{'trait': 'x', 'within_last': '5d'}", "notraits", 'N'},
+    {"{'trait': 'x', 'within_next': '5d'}", "notraits", 'N'},
+    {"{'trait': 'x', 'anniversary_in': '5d'}", "notraits", 'N'},
     {"{'consent': 'email', 'neq': 'granted'}", "", '?'},
+    {"{'consent': 'email', 'neq': 'granted'}", "notraits", '?'},
+    {"{'consent': 'email', 'neq': 'granted'}", "noconsents", 'Y'},
+    {"{'consent': 'email', 'eq': 'granted'}", "noconsents", 'N'},
+    {"{'consent': 'email', 'eq': 'unknown'}", "noconsents", 'Y'},
+    {"{'consent': 'email', 'neq': 'unknown'}", "noconsents", 'N'},
+    {"{'consent': 'email', 'in': ['granted', 'unknown']}", "noconsents", 'Y'},
+    {"{'consent': 'email', 'in': ['granted', 'denied']}", "noconsents", 'N'},
+    {"{'consent': 'email', 'nin': ['granted', 'unknown']}", "noconsents", 'N'},
+    {"{'consent': 'email', 'nin': ['granted', 'denied']}", "noconsents", 'Y'},
+    {"{'consent': 'email', 'eq': 'unknown', 'neq': 'granted'}", "noconsents", 'Y'},
+    {"{'consent': 'email', 'eq': 'granted', 'neq': 'denied'}", "noconsents", 'N'},
     {"{'bucket': 'x', 'from': 0, 'to': 50}", "", '?'},
+    {"{'bucket': 'x', 'from': 0, 'to': 3.32}", "known", 'N'},
+    {"{'bucket': 'x', 'from': 0, 'to': 3.33}", "known", 'Y'},
+    {"{'bucket': 'x', 'from': 3.32, 'to': 100}", "known", 'Y'},
+    {"{'bucket': 'x', 'from': 3.33, 'to': 100}", "known", 'N'},
+    {"{'bucket': 'c', 'from': 47.82, 'to': 47.83}", "known", 'Y'},
+    {"{'not': {'bucket': 'c', 'from': 47.82, 'to': 47.83}}", "known", 'N'},
+    /* a window about a trait holds no event of who has none */
+    {"{'event': 'A', 'window': {'after': {'trait': 'x'}, 'for': '1d'}, 'eq': 0}", "A-1d notraits", 'Y'},
+    {"{'event': '*', 'window': {'after': {'trait': 'x'}, 'for': '3650d'}}", "A-1d notraits", 'N'},
+    {"{'event': 'A', 'window': {'before': {'trait': 'x'}, 'for': '1d'}, 'eq': 0}", "A-1d notraits", 'Y'},
+    {"{'event': 'A', 'window': {'after': {'trait': 'x'}, 'for': '1d'}, 'eq': 0}", "A-1d noconsents", '?'},
+    {"{'event': 'A', 'pick': 'first', 'window': {'before': {'trait': 'x'}, 'for': '1d'}}", "A-1d notraits", 'N'},
+    {"{'event': 'A', 'measure': 'days', 'window': {'before': {'trait': 'x'}, 'for': '1d'}, 'lt': 1}", "A-1d notraits", 'Y'},
+    {"{'event': 'A', 'measure': {'sum': 'y'}, 'window': {'before': {'trait': 'x'}, 'for': '1d'}, 'eq': 0}", "A-1d notraits", 'Y'},
+    {"{'event': 'A', 'measure': {'min': 'y'}, 'window': {'before': {'trait': 'x'}, 'for': '1d'}, 'neq': 5}", "A-1d notraits", 'N'},
+    {"{'sequence': [{'event': 'A'}, {'event': 'B'}], 'window': {'after': {'trait': 'x'}, 'for': '9d'}}", "A-2d B-1d notraits", 'N'},
+    {"{'sequence': [{'event': 'A'}, {'event': 'B'}], 'window': {'after': {'trait': 'x'}, 'for': '9d'}}", "A-2d B-1d", '?'},
 };
 
 static const struct judged SEEN[] = {
@@ -509,6 +584,13 @@ START_TEST(joined)
 }
 END_TEST
 
+START_TEST(person)
+{
+    check(&PERSON[_i], "UTC");
+    check(&PERSON[_i], "Asia/Kolkata");
+}
+END_TEST
+
 START_TEST(seen)
 {
     check(&SEEN[_i], "UTC");
@@ -527,23 +609,30 @@ START_TEST(zones)
 }
 END_TEST
 
+/* Of whom it may be sure. */
+enum useful { OF_NOBODY, OF_THE_BARE, OF_ANYBODY };
 static const struct {
     const char *definition;
-    bool useful;
+    enum useful useful;
 } USEFUL[] = {
-    {"{'trait': 'x', 'eq': 1}", false},
-    {"{'not': {'any': [{'trait': 'x', 'eq': 1}, {'consent': 'email', 'eq': 'granted'}]}}", false},
-    {"{'all': [{'trait': 'x', 'eq': 1}, {'event': 'A'}]}", true},
-    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A'}]}", true},
-    {"{'event': 'A', 'where': {'property': 'x', 'eq': 1}}", true},
-    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'where': {'property': 'x', 'eq': 1}}]}", false},
-    {"{'all': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'where': {'property': 'x', 'eq': 1}, 'lt': 2}]}", false},
-    {"{'all': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'measure': {'avg': 'x'}, 'lt': 2}]}", true},
-    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'measure': {'avg': 'x'}, 'lt': 2}]}", false},
-    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'measure': {'sum': 'x'}, 'lt': 2}]}", true},
-    {"{'score': [{'if': {'event': 'A'}, 'points': 1e30}], 'gte': 1}", false},
-    {"{'some': [{'trait': 'x', 'eq': 1}], 'gte': 1}", false},
-    {"{'segment': 'x'}", true},
+    {"{'trait': 'x', 'eq': 1}", OF_THE_BARE},
+    {"{'consent': 'email', 'eq': 'granted'}", OF_THE_BARE},
+    {"{'bucket': 'x', 'from': 0, 'to': 50}", OF_ANYBODY},
+    {"{'not': {'any': [{'trait': 'x', 'eq': 1}, {'consent': 'email', 'eq': 'granted'}]}}", OF_THE_BARE},
+    {"{'all': [{'trait': 'x', 'eq': 1}, {'event': 'A'}]}", OF_ANYBODY},
+    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A'}]}", OF_ANYBODY},
+    {"{'all': [{'trait': 'x', 'eq': 1}, {'bucket': 'x', 'from': 0, 'to': 50}]}", OF_ANYBODY},
+    {"{'event': 'A', 'where': {'property': 'x', 'eq': 1}}", OF_ANYBODY},
+    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'where': {'property': 'x', 'eq': 1}}]}", OF_THE_BARE},
+    {"{'any': [{'trait': 'x', 'neq': 1}, {'event': 'A', 'where': {'property': 'x', 'eq': 1}}]}", OF_THE_BARE},
+    {"{'all': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'where': {'property': 'x', 'eq': 1}, 'lt': 2}]}", OF_THE_BARE},
+    {"{'all': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'measure': {'avg': 'x'}, 'lt': 2}]}", OF_ANYBODY},
+    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'measure': {'avg': 'x'}, 'lt': 2}]}", OF_THE_BARE},
+    {"{'any': [{'trait': 'x', 'eq': 1}, {'event': 'A', 'measure': {'sum': 'x'}, 'lt': 2}]}", OF_ANYBODY},
+    {"{'score': [{'if': {'event': 'A'}, 'points': 1e30}], 'gte': 1}", OF_NOBODY},
+    {"{'score': [{'if': {'trait': 'x', 'eq': 1}, 'points': 1e30}], 'gte': 1}", OF_NOBODY},
+    {"{'some': [{'trait': 'x', 'eq': 1}], 'gte': 1}", OF_THE_BARE},
+    {"{'segment': 'x'}", OF_ANYBODY},
 };
 
 START_TEST(useful)
@@ -551,7 +640,8 @@ START_TEST(useful)
     AUTO_SEGMENT struct segment *segment = parse(USEFUL[_i].definition, "UTC");
     struct judge *judge = make(segment);
 
-    ck_assert_msg(judge_useful(judge) == USEFUL[_i].useful, "%s", USEFUL[_i].definition);
+    ck_assert_msg(judge_useful(judge, false) == (USEFUL[_i].useful == OF_ANYBODY), "%s", USEFUL[_i].definition);
+    ck_assert_msg(judge_useful(judge, true) == (USEFUL[_i].useful != OF_NOBODY), "%s", USEFUL[_i].definition);
     judge_free(judge);
 }
 END_TEST
@@ -575,6 +665,8 @@ static const struct {
     {"{'profile': 'last_seen', 'exists': true}", EVER},
     {"{'profile': 'first_seen', 'within_last': '4d'}", EVER},
     {"{'profile': 'identified', 'eq': true}", 0},
+    {"{'all': [{'trait': 'x', 'within_last': '4d'}, {'consent': 'email', 'eq': 'granted'}, {'bucket': 'x', 'from': 0, 'to': 50}]}", 0},
+    {"{'event': 'A', 'window': {'after': {'trait': 'x'}, 'for': '2d'}}", EVER},
     {"{'all': [{'event': 'A', 'window': {'last': '2d'}}, {'not': {'event': 'B', 'window': {'last': '5d'}}}, {'trait': 'x', 'eq': 1}]}",
      5 * DAY},
     {"{'any': [{'event': 'A', 'window': {'last': '2d'}}, {'event': 'B'}]}", EVER},
@@ -622,6 +714,7 @@ int main(void)
     tcase_add_loop_test(cases, windows, 0, (int)ARRAY_LEN(WINDOWS));
     tcase_add_loop_test(cases, measures, 0, (int)ARRAY_LEN(MEASURES));
     tcase_add_loop_test(cases, joined, 0, (int)ARRAY_LEN(JOINED));
+    tcase_add_loop_test(cases, person, 0, (int)ARRAY_LEN(PERSON));
     tcase_add_loop_test(cases, seen, 0, (int)ARRAY_LEN(SEEN));
     tcase_add_loop_test(cases, sequences, 0, (int)ARRAY_LEN(SEQUENCES));
     tcase_add_loop_test(cases, zones, 0, (int)ARRAY_LEN(ZONES));
