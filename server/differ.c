@@ -1,29 +1,17 @@
 /* From candidates to differences. The one idea: be an optimist: the statements of all versions go out in one pipeline, without savepoints, and differences are
- * gathered in C and written by a few array statements. When one fails, the tick is rolled back and run once more by a pessimist, who asks one version at a
- * time under a savepoint and so finds the one to blame: a version is marked failed with those that refer to it; a single profile that takes too long (a bot
- * with a million events) is set aside and tried again later, and the version goes on. Nothing but SELECTs runs under a savepoint. What names and times alone
- * decide is taken out before (server/sift.c), by the optimist only. */
+ * gathered in C and written by a few statements. When one fails, the tick is rolled back and run once more with care (server/careful.c). What names and times
+ * alone decide is taken out before (server/sift.c), by the optimist only. */
 #include "server/differ.h"
 
 #include <string.h>
 
 #include "server/base/log.h"
+#include "server/careful.h"
 #include "server/sift.h"
 
 enum {
-    BATCH_TIMEOUT_MS = 10000, /* for one version's candidates of one tick, */
-    ALONE_TIMEOUT_MS = 1000,  /* for one profile alone, doubled with each attempt, */
-    ALONE_DOUBLINGS = 4,
-    CANDIDATES_MAX = 50000, /* past so many for one version a rebuild is cheaper */
-    RETRY_S = 5,            /* back-off of a failed version, doubled with each attempt */
-    ASIDE_RETRY_S = 60,     /* and of a profile set aside */
-    RETRY_DOUBLINGS = 9
+    CANDIDATES_MAX = 50000 /* past so many for one version a rebuild is cheaper */
 };
-
-static int64_t back_off_us(int64_t base_s, int32_t attempt)
-{
-    return (base_s << (attempt < RETRY_DOUBLINGS ? attempt : RETRY_DOUBLINGS)) * US_PER_S;
-}
 
 static void rows_clear(struct differ *differ)
 {
@@ -80,28 +68,12 @@ void differ_add(struct differ *differ, uint32_t index, const struct id *profile,
     *VEC_ADD(&version->candidates) = (struct candidate){.profile = *profile, .cause = cause};
 }
 
-static int compare_candidates(const void *a, const void *b)
+int candidate_order(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
     int order = id_compare(&x->profile, &y->profile);
 
     return order ? order : (int)x->cause - (int)y->cause;
-}
-
-static int compare_aside(const void *a, const void *b)
-{
-    const struct db_aside *x = a, *y = b;
-
-    if (x->version_id != y->version_id)
-        return x->version_id < y->version_id ? -1 : 1;
-    return id_compare(&x->profile, &y->profile);
-}
-
-static struct db_aside *find_aside(const struct differ *differ, int32_t version_id, const struct id *profile)
-{
-    struct db_aside key = {.version_id = version_id, .profile = *profile};
-
-    return differ->aside.n ? bsearch(&key, differ->aside.at, differ->aside.n, sizeof key, compare_aside) : NULL;
 }
 
 /* In order, each profile once with its first cause, without those set aside. */
@@ -111,16 +83,16 @@ static void settle(struct differ *differ, struct roster_version *version)
     size_t n = 0;
 
     if (version->candidates.n)
-        qsort(at, version->candidates.n, sizeof *at, compare_candidates);
+        qsort(at, version->candidates.n, sizeof *at, candidate_order);
     for (size_t i = 0; i < version->candidates.n; i++)
-        if ((n == 0 || !id_equal(&at[n - 1].profile, &at[i].profile)) && !find_aside(differ, version->version_id, &at[i].profile))
+        if ((n == 0 || !id_equal(&at[n - 1].profile, &at[i].profile)) && !careful_has(differ, version->version_id, &at[i].profile))
             at[n++] = at[i];
     version->candidates.n = n;
 }
 
 /* --- Asking --- */
 
-static void send_changed(struct differ *differ, const struct roster_version *version, const struct candidate *candidates, size_t n)
+void differ_ask(struct differ *differ, const struct roster_version *version, const struct candidate *candidates, size_t n)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
@@ -142,7 +114,7 @@ static enum change_cause cause_of(const struct roster_version *version, const st
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (compare_candidates(&version->candidates.at[middle], &key) < 0)
+        if (candidate_order(&version->candidates.at[middle], &key) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -222,8 +194,7 @@ static bool is_missing(const struct db_rows *missing, const struct id *profile)
     return false;
 }
 
-/* Takes over the rows. Only after the pipeline is done: it may ask for more. */
-static enum db_status note_rows(struct differ *differ, struct roster_version *version, struct db_rows *rows)
+enum db_status differ_take(struct differ *differ, struct roster_version *version, struct db_rows *rows)
 {
     AUTO_DB_ROWS struct db_rows missing = DB_ROWS_INIT;
     enum db_status status = read_missing(differ, rows, &missing);
@@ -241,8 +212,6 @@ static enum db_status note_rows(struct differ *differ, struct roster_version *ve
     }
     return DB_OK;
 }
-
-/* --- The optimist --- */
 
 static void send_timeout(struct db *db, int64_t ms)
 {
@@ -282,14 +251,14 @@ static enum db_status ask_all(struct differ *differ, size_t level)
     VEC(struct asked) asked = VEC_INIT;
     enum db_status status = DB_OK;
 
-    send_timeout(differ->db, BATCH_TIMEOUT_MS);
+    send_timeout(differ->db, DIFFER_TIMEOUT_MS);
     for (size_t i = 0; i < roster->versions.n; i++) {
         struct roster_version *version = roster->versions.at[i];
 
         if (!takes_part(version, level))
             continue;
         *VEC_ADD(&asked) = (struct asked){.version = version, .rows = DB_ROWS_INIT};
-        send_changed(differ, version, version->candidates.at, version->candidates.n);
+        differ_ask(differ, version, version->candidates.at, version->candidates.n);
         differ->evaluated += version->candidates.n;
     }
     send_timeout(differ->db, 0);
@@ -297,176 +266,10 @@ static enum db_status ask_all(struct differ *differ, size_t level)
     status = receive_asked(differ, asked.at, asked.n);
     for (size_t i = 0; i < asked.n; i++) {
         if (status == DB_OK)
-            status = note_rows(differ, asked.at[i].version, &asked.at[i].rows);
+            status = differ_take(differ, asked.at[i].version, &asked.at[i].rows);
         db_rows_release(&asked.at[i].rows);
     }
     vec_free(&asked);
-    return status;
-}
-
-/* --- The pessimist --- */
-
-enum answer { ANSWERED, TIMED_OUT, REFUSED, LOST };
-
-static enum answer judge(const struct db *db, enum db_status status)
-{
-    if (!db_is_connected(db))
-        return LOST;
-    switch (status) {
-    case DB_OK:
-    case DB_NONE:
-        return ANSWERED;
-    case DB_ERROR:
-        return REFUSED;
-    case DB_RETRY:
-        return strcmp(db_sqlstate(db), "57014") == 0 ? TIMED_OUT : LOST;
-    }
-    BUG("impossible db_status");
-}
-
-/* One SELECT under a savepoint, which is rolled back in any case: it has written nothing. */
-static enum answer ask_safely(struct differ *differ, struct roster_version *version, const struct candidate *candidates, size_t n,
-                              int64_t timeout_ms)
-{
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    AUTO_BUF struct buf timeout = BUF_INIT(64);
-    struct db *db = differ->db;
-    enum answer answer;
-
-    buf_addf(&timeout, "SET LOCAL statement_timeout = %lld", (long long)timeout_ms);
-    if (db_run_sql(db, "SAVEPOINT one", NULL, NULL) != DB_OK || db_run_sql(db, buf_text(&timeout), NULL, NULL) != DB_OK)
-        return LOST;
-    send_changed(differ, version, candidates, n);
-    db_sync(db);
-    answer = judge(db, db_receive(db, &rows));
-    if (answer == LOST || (db_receive_sync(db) != DB_OK && answer == ANSWERED) ||
-        db_run_sql(db, "ROLLBACK TO SAVEPOINT one", NULL, NULL) != DB_OK || db_run_sql(db, "RELEASE SAVEPOINT one", NULL, NULL) != DB_OK)
-        return LOST;
-    if (answer == ANSWERED && note_rows(differ, version, &rows) != DB_OK)
-        return LOST;
-    return answer;
-}
-
-/* Tries one profile that may be too dear; sets it aside, with a longer back-off each time. */
-static enum answer ask_alone(struct differ *differ, struct roster_version *version, const struct candidate *candidate, int32_t attempt)
-{
-    struct db_aside aside = {.version_id = version->version_id, .profile = candidate->profile, .attempt = attempt + 1};
-    int64_t timeout_ms = (int64_t)ALONE_TIMEOUT_MS << (attempt < ALONE_DOUBLINGS ? attempt : ALONE_DOUBLINGS);
-    enum answer answer = ask_safely(differ, version, candidate, 1, timeout_ms);
-
-    if (answer == ANSWERED && attempt > 0)
-        return db_aside_drop(differ->db, &aside) == DB_OK ? ANSWERED : LOST;
-    if (answer != TIMED_OUT)
-        return answer;
-    aside.retry_us = differ->as_of_us + back_off_us(ASIDE_RETRY_S, attempt);
-    differ->set_aside++;
-    differ->asides = true;
-    log_warn("profile set aside: it takes too long", LOG_FIELD("segment", LOG_TEXT(version->key)),
-             LOG_FIELD("attempt", LOG_INT(attempt + 1)), );
-    return db_aside_put(differ->db, &aside) == DB_OK ? ANSWERED : LOST;
-}
-
-/* Halves what takes too long until single profiles are found; *left is how many more time-outs the version may have. */
-static enum answer ask_halves(struct differ *differ, struct roster_version *version, size_t from, size_t n, int *left)
-{
-    const struct candidate *candidates = version->candidates.at + from;
-    int64_t timeout_ms = ALONE_TIMEOUT_MS + (int64_t)n / 2;
-    enum answer answer;
-
-    if (n == 1)
-        return ask_alone(differ, version, candidates, 0);
-    answer = ask_safely(differ, version, candidates, n, timeout_ms < BATCH_TIMEOUT_MS ? timeout_ms : BATCH_TIMEOUT_MS);
-    if (answer != TIMED_OUT || --*left < 0)
-        return answer;
-    answer = ask_halves(differ, version, from, n / 2, left);
-    return answer == ANSWERED ? ask_halves(differ, version, from + n / 2, n - n / 2, left) : answer;
-}
-
-/* Profiles set aside whose time has come. */
-static enum answer ask_aside(struct differ *differ, struct roster_version *version)
-{
-    enum answer answer = ANSWERED;
-    size_t n = version->candidates.n;
-
-    for (size_t i = 0; i < differ->aside.n && answer == ANSWERED; i++) {
-        const struct db_aside *aside = &differ->aside.at[i];
-        struct candidate candidate = {.profile = aside->profile, .cause = CAUSE_EVENT};
-
-        if (aside->version_id != version->version_id || aside->retry_us > differ->as_of_us)
-            continue;
-        *VEC_ADD(&version->candidates) = candidate;
-        qsort(version->candidates.at, version->candidates.n, sizeof candidate, compare_candidates);
-        answer = ask_alone(differ, version, &candidate, aside->attempt);
-    }
-    differ->asides |= version->candidates.n != n;
-    return answer;
-}
-
-/* Marks the version failed, and with it those that refer to the segment it serves. */
-static enum db_status fail_version(struct differ *differ, struct roster_version *version, const char *code)
-{
-    int64_t retry_us = differ->as_of_us + back_off_us(RETRY_S, version->attempt);
-    enum db_status status = db_version_fail(differ->db, version->version_id, code, retry_us);
-    const struct watch_entry *above;
-    size_t n;
-
-    log_warn("segment failed", LOG_FIELD("segment", LOG_TEXT(version->key)), LOG_FIELD("version", LOG_INT(version->number)),
-             LOG_FIELD("code", LOG_TEXT(code)), );
-    differ->failed++;
-    differ->ended = true;
-    if (!version->serving) {
-        roster_end(version);
-        return status;
-    }
-    roster_end(version);
-    above = watch_find(&differ->roster->references, version->segment_id, &n);
-    for (size_t i = 0; i < n && status == DB_OK; i++) {
-        struct roster_version *one = differ->roster->versions.at[above[i].version];
-
-        if (!one->over)
-            status = fail_version(differ, one, "reference_failed");
-    }
-    return status;
-}
-
-static enum db_status ask_one(struct differ *differ, struct roster_version *version)
-{
-    size_t rows = differ->rows.n, entered = differ->enter.n, left = differ->leave.n, changes = differ->changes.n;
-    int timeouts = 24;
-    enum answer answer = ANSWERED;
-
-    differ->evaluated += version->candidates.n;
-    if (version->candidates.n)
-        answer = ask_halves(differ, version, 0, version->candidates.n, &timeouts);
-    if (answer == ANSWERED)
-        answer = ask_aside(differ, version);
-    switch (answer) {
-    case ANSWERED:
-        return DB_OK;
-    case LOST:
-        return DB_RETRY;
-    case TIMED_OUT:
-    case REFUSED:
-        break;
-    }
-    for (size_t i = rows; i < differ->rows.n; i++)
-        db_rows_release(&differ->rows.at[i]);
-    differ->rows.n = rows;
-    differ->enter.n = entered;
-    differ->leave.n = left;
-    differ->changes.n = changes;
-    version->size_delta = version->identified_delta = 0;
-    return fail_version(differ, version, answer == TIMED_OUT ? "timeout" : "evaluation_failed");
-}
-
-static enum db_status ask_each(struct differ *differ, size_t level)
-{
-    struct roster *roster = differ->roster;
-    enum db_status status = DB_OK;
-
-    for (size_t i = 0; i < roster->versions.n && status == DB_OK; i++)
-        if (roster->versions.at[i]->level == level && (roster->versions.at[i]->live || roster->versions.at[i]->started))
-            status = ask_one(differ, roster->versions.at[i]);
     return status;
 }
 
@@ -522,7 +325,7 @@ enum db_status differ_level(struct differ *differ, size_t level)
         status = sift_level(differ, level);
     differ->evaluated += differ->decided - decided;
     if (status == DB_OK)
-        status = differ->careful ? ask_each(differ, level) : ask_all(differ, level);
+        status = differ->careful ? careful_level(differ, level) : ask_all(differ, level);
     return status == DB_OK ? differ_write(differ) : status;
 }
 
@@ -547,33 +350,4 @@ enum db_status differ_end(struct differ *differ)
         return DB_OK;
     db_sync(differ->db);
     return db_receive_rest(differ->db, sent);
-}
-
-/* --- Set aside --- */
-
-enum db_status differ_load(struct differ *differ)
-{
-    enum { ASIDE_MAX = 10000 }; /* far more than there can sensibly be */
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum db_status status = db_aside_all(differ->db, ASIDE_MAX, &rows);
-
-    if (status != DB_OK && status != DB_NONE)
-        return status;
-    vec_clear(&differ->aside);
-    for (size_t i = 0; i < db_rows_count(&rows); i++)
-        *VEC_ADD(&differ->aside) = (struct db_aside){.version_id = (int32_t)db_int(&rows, i, 0),
-                                                     .profile = db_id(&rows, i, 1),
-                                                     .retry_us = db_instant(&rows, i, 2),
-                                                     .attempt = (int32_t)db_int(&rows, i, 3)};
-    if (differ->aside.n)
-        qsort(differ->aside.at, differ->aside.n, sizeof *differ->aside.at, compare_aside);
-    return DB_OK;
-}
-
-bool differ_aside_due(const struct differ *differ, int64_t now_us)
-{
-    for (size_t i = 0; i < differ->aside.n; i++)
-        if (differ->aside.at[i].retry_us <= now_us && roster_find(differ->roster, differ->aside.at[i].version_id))
-            return true;
-    return false;
 }

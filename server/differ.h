@@ -15,7 +15,7 @@ struct differ {
     struct roster *roster;
     int64_t as_of_us;
     int64_t floor_us;
-    bool careful;               /* each SELECT under a savepoint of its own, to find the one that fails */
+    bool careful;               /* ask with care (server/careful.h) */
     VEC(struct id) merged;      /* profiles that others were merged into, sorted */
     VEC(struct db_aside) aside; /* profiles set aside, sorted by version and profile */
     /* What one level found; written by differ_write. */
@@ -27,7 +27,7 @@ struct differ {
     VEC(struct db_size) sizes;
     /* What the tick as a whole did. */
     bool ended;      /* versions are over: the roster is to be pruned */
-    bool asides;     /* profiles were set aside or tried again: differ_load */
+    bool asides;     /* profiles were set aside or tried again: careful_load */
     int64_t max_seq; /* of the changes written; 0: none */
     size_t n_changes;
     size_t evaluated; /* profiles × versions */
@@ -61,7 +61,11 @@ enum db_status differ_end(struct differ *differ) MUST_CHECK;
 
 /* Has the version rebuilt instead of evaluated: too much is due. */
 enum db_status differ_rebuild(struct differ *differ, struct roster_version *version) MUST_CHECK;
-/* Reads the profiles set aside. Outside a transaction. */
-enum db_status differ_load(struct differ *differ) MUST_CHECK;
-/* Is one of them, of a version that is kept up, due for another try? */
-bool differ_aside_due(const struct differ *differ, int64_t now_us);
+
+enum { DIFFER_TIMEOUT_MS = 10000 }; /* for one version's candidates of one tick */
+/* For careful.c: sends the version's statement for these candidates, in order; and takes over its rows: notes the differences. The latter only when nothing is
+ * under way: it may ask for more. */
+void differ_ask(struct differ *differ, const struct roster_version *version, const struct candidate *candidates, size_t n);
+enum db_status differ_take(struct differ *differ, struct roster_version *version, struct db_rows *rows) MUST_CHECK;
+/* For qsort: by profile, then cause. */
+int candidate_order(const void *a, const void *b);

@@ -11,6 +11,7 @@
 #include "db/message.h"
 #include "db/tick.h"
 #include "server/base/log.h"
+#include "server/careful.h"
 #include "server/dates.h"
 #include "server/due.h"
 #include "server/lists.h"
@@ -541,7 +542,7 @@ static enum db_status tidy(struct tick *tick)
     enum db_status status = DB_OK;
 
     if (tick->differ.asides)
-        status = differ_load(&tick->differ);
+        status = careful_load(&tick->differ);
     if (tick->differ.ended)
         roster_prune(tick->roster, tick->db);
     if (status != DB_OK || !db_is_connected(tick->db))
@@ -564,7 +565,7 @@ enum db_status tick_run(struct tick *tick, int64_t now_us, struct tick_result *r
         differ_begin(&tick->differ, max3(now_us == INSTANT_NONE ? frame.clock_us : now_us, frame.as_of_us, touched.max_ts_us),
                      frame.floor_us);
         if (!tick->differ.careful)
-            tick->differ.careful = differ_aside_due(&tick->differ, tick->differ.as_of_us);
+            tick->differ.careful = careful_due(&tick->differ, tick->differ.as_of_us);
         status = work(tick, &frame, &touched, ret_result);
     }
     if (status != DB_OK)

@@ -20,6 +20,7 @@
 #include "server/base/alloc.h"
 #include "server/base/log.h"
 #include "server/build.h"
+#include "server/careful.h"
 #include "server/dates.h"
 #include "server/history.h"
 #include "server/roster.h"
@@ -241,7 +242,7 @@ static enum db_status look(struct worker *worker)
 
     worker->wants_look = false;
     if (!worker->roster.loaded) {
-        status = differ_load(&worker->tick.differ);
+        status = careful_load(&worker->tick.differ);
         if (status != DB_OK)
             return status;
     }
@@ -369,7 +370,7 @@ static enum db_status build_once(struct worker *worker)
         return DB_OK;
     if (status == DB_OK && worker->build.set_aside) { /* ticks leave it out, and try it again */
         set_aside = true;
-        status = differ_load(&worker->tick.differ);
+        status = careful_load(&worker->tick.differ);
         if (status != DB_OK)
             roster_drop(&worker->roster, worker->db);
     }

@@ -5,6 +5,7 @@
 #include "db/tick.h"
 #include "db/verify.h"
 #include "server/build.h"
+#include "server/careful.h"
 #include "server/dates.h"
 #include "server/roster.h"
 #include "server/tick.h"
@@ -75,7 +76,7 @@ static inline void hand_look(struct hand *hand)
     bool changed;
 
     if (!hand->roster.loaded)
-        ck_assert_int_eq(differ_load(&hand->tick.differ), DB_OK);
+        ck_assert_int_eq(careful_load(&hand->tick.differ), DB_OK);
     ck_assert_int_eq(roster_load(&hand->roster, hand->db, &changed), DB_OK);
     ck_assert_uint_eq(hand->roster.bad.n, 0);
     if (changed)
