@@ -55,13 +55,11 @@ static void put_int64(struct buf *buf, uint64_t number)
 
 static void put_instant(struct buf *buf, int64_t us)
 {
-    int64_t wire = us - WIRE_EPOCH_US;
-
     if (us == DB_INSTANT_PAST)
-        wire = INT64_MIN;
-    if (us == DB_INSTANT_FUTURE)
-        wire = INT64_MAX;
-    put_int64(buf, (uint64_t)wire);
+        us = INT64_MIN;
+    else if (us != DB_INSTANT_FUTURE) /* INT64_MAX on both sides */
+        us -= WIRE_EPOCH_US;
+    put_int64(buf, (uint64_t)us);
 }
 
 void db_arg_null(struct db_args *args, char type)
