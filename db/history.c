@@ -14,7 +14,7 @@ DB_STATEMENT(history_rows, "tzz",
              " UNION ALL SELECT segment_id, at, 0::smallint, size, identified, entered, left_count, false, true FROM segment_size_news"
              " WHERE segment_id = (SELECT segment_id FROM mine) AND at < $3) r ORDER BY at, news");
 DB_STATEMENT(history_wanted, "i",
-             "SELECT coalesce((SELECT seq FROM change ORDER BY seq DESC LIMIT 1), 0) > (SELECT seq FROM segment_size_mark),"
+             "SELECT coalesce((SELECT seq FROM change ORDER BY seq DESC LIMIT 1), 0) - (SELECT seq FROM segment_size_mark),"
              " w.segment_id, w.version_id FROM (SELECT) one LEFT JOIN (SELECT s.segment_id, v.version_id FROM segment s"
              " JOIN segment_version v ON v.version_id = s.serving_version_id AND v.state = 'live'"
              " WHERE s.backfilled_at IS NULL AND s.deleted_at IS NULL AND s.kind = 'rule' AND s.segment_id > $1"
@@ -93,7 +93,7 @@ enum db_status db_history_wanted(struct db *db, int32_t after_id, struct history
     status = db_run(db, &history_wanted, &args, &rows);
     if (status == DB_OK)
         *ret_wanted = (struct history_wanted){
-            .news = db_bool(&rows, 0, 0), .segment_id = (int32_t)db_int(&rows, 0, 1), .version_id = (int32_t)db_int(&rows, 0, 2)};
+            .news = db_int(&rows, 0, 0), .segment_id = (int32_t)db_int(&rows, 0, 1), .version_id = (int32_t)db_int(&rows, 0, 2)};
     return status;
 }
 

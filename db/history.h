@@ -32,7 +32,7 @@ struct history_row db_history_row(const struct db_rows *rows, size_t i);
 /* What is to be done: changes to be counted, and a rule that is live and has no history from before (segment_id, version_id; 0: none),
  * other than after_id and the lower ones. */
 struct history_wanted {
-    bool news;
+    int64_t news; /* about how many changes; at most 0: none */
     int32_t segment_id;
     int32_t version_id;
 };

@@ -13,7 +13,8 @@
 #include "server/base/log.h"
 
 enum {
-    NOTE_MS = 10 * 1000,
+    NOTE_MS = 10 * 1000, /* so often changes are counted, */
+    NOTE_MAX = 50000,    /* and whenever so many have gathered (some 20 ms): ticks wait meanwhile */
     FOLD_MS = 3600 * 1000,
     BUDGET_US = 30 * 1000,
     DAY_TIMEOUT_MS = 1000,
@@ -75,7 +76,7 @@ enum db_status history_chore(struct history *history)
         return status;
     if (!history->segment_id && history->roster->loaded)
         choose(history, &wanted);
-    if (wanted.news && passed(history->noted_us, NOTE_MS)) {
+    if (wanted.news >= NOTE_MAX || (wanted.news > 0 && passed(history->noted_us, NOTE_MS))) {
         history->noted_us = clock_mono_us();
         status = in_frame(history, db_history_note);
     }

@@ -61,6 +61,26 @@ START_TEST(the_feed_is_counted)
 }
 END_TEST
 
+START_TEST(many_changes_are_counted_at_once)
+{
+    begin();
+    segment("bought", BOUGHT);
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
+    settle_at(2);
+    note();
+    store_run(
+        "INSERT INTO change (segment_id, segment_key, op, at, cause) SELECT segment_id, segment_key, 'enter', at, cause FROM change, generate_series(1, 49999)");
+    ck_assert_int_eq(history_chore(&history), DB_OK);
+    expect_rows("segment_size_news", "bought", "0:1:1:+49999:-0");
+    store_run(
+        "INSERT INTO change (segment_id, segment_key, op, at, cause) SELECT segment_id, segment_key, 'exit', at, cause FROM change LIMIT 1");
+    ck_assert_int_eq(history_chore(&history), DB_OK);
+    expect_rows("segment_size_news", "bought", "");
+    expect_rows("segment_size", "bought", "0:1:1:+50000:-1");
+    world_end();
+}
+END_TEST
+
 START_TEST(a_new_definition_is_counted_too)
 {
     begin();
@@ -209,5 +229,5 @@ START_TEST(it_rests_while_events_come)
 }
 END_TEST
 
-RUN_TESTS("history", the_feed_is_counted, a_new_definition_is_counted_too, old_minutes_become_hours_and_days, the_past_is_computed,
-          a_past_that_takes_too_long_is_left_out, it_rests_while_events_come)
+RUN_TESTS("history", the_feed_is_counted, many_changes_are_counted_at_once, a_new_definition_is_counted_too,
+          old_minutes_become_hours_and_days, the_past_is_computed, a_past_that_takes_too_long_is_left_out, it_rests_while_events_come)
