@@ -27,6 +27,7 @@ void differ_begin(struct differ *differ, int64_t as_of_us, int64_t floor_us)
 {
     differ->as_of_us = as_of_us;
     differ->floor_us = floor_us;
+    differ->asked = 0;
     rows_clear(differ);
     vec_clear(&differ->merged);
     vec_clear(&differ->earlier);
@@ -128,8 +129,9 @@ void differ_pass_on(struct differ *differ, int32_t segment_id, const struct id *
     size_t n;
     const struct watch_entry *above = watch_find(&differ->roster->references, segment_id, &n);
 
-    for (size_t i = 0; i < n; i++)
-        differ_add(differ, above[i].version, profile, CAUSE_SEGMENT);
+    for (size_t i = 0; i < n; i++) /* a second candidate for one settled would be a second member */
+        if (differ->roster->versions.at[above[i].version]->level >= differ->asked)
+            differ_add(differ, above[i].version, profile, CAUSE_SEGMENT);
 }
 
 void differ_note(struct differ *differ, struct roster_version *version, const struct differ_found *found)
@@ -312,6 +314,7 @@ enum db_status differ_level(struct differ *differ, size_t level)
     size_t decided = differ->decided;
     enum db_status status = DB_OK;
 
+    differ->asked = level + 1;
     for (size_t i = 0; i < differ->roster->versions.n && status == DB_OK; i++) {
         struct roster_version *version = differ->roster->versions.at[i];
 
