@@ -29,10 +29,10 @@ enum db_status db_change_insert(struct db *db, const struct db_change *changes, 
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum db_status status;
+    enum db_status status = DB_OK;
 
     db_copy_begin(&args);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && status == DB_OK; i++) {
         db_copy_row(&args, 9);
         db_array_int(&args, changes[i].segment_id);
         array_text(&args, changes[i].key);
@@ -43,10 +43,13 @@ enum db_status db_change_insert(struct db *db, const struct db_change *changes, 
         array_text(&args, changes[i].enter ? "enter" : "exit");
         array_text(&args, change_cause_text(changes[i].cause));
         db_array_instant(&args, at_us);
+        if (i + 1 < n && args.store.len < DB_COPY_BYTES)
+            continue;
+        status = db_copy(
+            db, "COPY change (segment_id, segment_key, profile_id, user_id, anonymous_id, email, op, cause, at) FROM STDIN (FORMAT binary)",
+            &args);
+        db_copy_begin(&args);
     }
-    status = db_copy(
-        db, "COPY change (segment_id, segment_key, profile_id, user_id, anonymous_id, email, op, cause, at) FROM STDIN (FORMAT binary)",
-        &args);
     if (status == DB_OK)
         status = db_run(db, &change_newest, NULL, &rows);
     if (status == DB_OK)

@@ -126,7 +126,9 @@ void db_array_instant(struct db_args *args, int64_t us);
 void db_array_id(struct db_args *args, const struct id *id);
 void db_array_end(struct db_args *args);
 
-/* Rows for db_copy: begin, then for each row its number of fields and so many db_array_… for them. */
+/* Rows for db_copy: begin, then for each row its number of fields and so many db_array_… for them. Past DB_COPY_BYTES another db_copy is due: as much may
+ * be written as there is. */
+enum { DB_COPY_BYTES = 4 << 20 };
 void db_copy_begin(struct db_args *rows);
 void db_copy_row(struct db_args *rows, unsigned fields);
 

@@ -1,9 +1,15 @@
 /* Members as the worker writes them. The one idea: a tick gathers all differences in C and writes them by a COPY and a few statements whose parameters
- * are arrays. Only the worker writes here, one transaction at a time, so nothing can conflict; who reads members for the API does so elsewhere. */
+ * are arrays. Only the worker writes here, one transaction at a time, so nothing conflicts; but a COPY that meets a row refuses all of them,
+ * so after a failed tick they are written by a statement that gets over it. Who reads members for the API does so elsewhere. */
 #include "db/membership.h"
+
+#include "server/base/log.h"
 
 DB_STATEMENT(membership_delete, "IU",
              "DELETE FROM membership m USING unnest($1::integer[], $2::uuid[]) AS d(v, p) WHERE m.version_id = d.v AND m.profile_id = d.p");
+DB_STATEMENT(membership_insert_missing, "IUZ",
+             "INSERT INTO membership (version_id, profile_id, entered_at) SELECT v, p, e"
+             " FROM unnest($1::integer[], $2::uuid[], $3::timestamptz[]) AS d(v, p, e) ON CONFLICT DO NOTHING");
 DB_STATEMENT(membership_earlier, "IUZ",
              "UPDATE membership m SET entered_at = d.e FROM (SELECT v, p, min(e) AS e"
              " FROM unnest($1::integer[], $2::uuid[], $3::timestamptz[]) AS a(v, p, e) GROUP BY v, p) AS d "
@@ -44,15 +50,42 @@ static void keys(const struct db_member *members, size_t n, struct db_args *args
 enum db_status db_membership_insert(struct db *db, const struct db_member *members, size_t n)
 {
     AUTO_DB_ARGS struct db_args rows = DB_ARGS_INIT;
+    enum db_status status = DB_OK;
 
     db_copy_begin(&rows);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && status == DB_OK; i++) {
         db_copy_row(&rows, 3);
         db_array_int(&rows, members[i].version_id);
         db_array_id(&rows, &members[i].profile);
         db_array_instant(&rows, members[i].entered_us);
+        if (i + 1 < n && rows.store.len < DB_COPY_BYTES)
+            continue;
+        status = db_copy(db, "COPY membership (version_id, profile_id, entered_at) FROM STDIN (FORMAT binary)", &rows);
+        db_copy_begin(&rows);
     }
-    return db_copy(db, "COPY membership (version_id, profile_id, entered_at) FROM STDIN (FORMAT binary)", &rows);
+    return status;
+}
+
+static void keys_and_times(const struct db_member *members, size_t n, struct db_args *args)
+{
+    keys(members, n, args);
+    db_array_begin(args, 'Z');
+    for (size_t i = 0; i < n; i++)
+        db_array_instant(args, members[i].entered_us);
+    db_array_end(args);
+}
+
+enum db_status db_membership_insert_missing(struct db *db, const struct db_member *members, size_t n)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
+
+    keys_and_times(members, n, &args);
+    status = db_run(db, &membership_insert_missing, &args, &rows);
+    if (status == DB_OK && (size_t)db_rows_affected(&rows) < n)
+        log_error("found not to be members, and were", LOG_FIELD("members", LOG_INT((int64_t)n - db_rows_affected(&rows))), );
+    return status;
 }
 
 void db_membership_send_delete(struct db *db, const struct db_member *members, size_t n)
@@ -67,11 +100,7 @@ void db_membership_send_earlier(struct db *db, const struct db_member *members, 
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    keys(members, n, &args);
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(&args, members[i].entered_us);
-    db_array_end(&args);
+    keys_and_times(members, n, &args);
     db_send(db, &membership_earlier, &args);
 }
 

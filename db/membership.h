@@ -15,6 +15,8 @@ struct db_member {
 
 /* None of them may be a member yet: it is the caller's statement that found so, in this transaction. */
 enum db_status db_membership_insert(struct db *db, const struct db_member *members, size_t n) MUST_CHECK;
+/* As insert, but at twice the price it passes over those who are (logged), or stand here twice. */
+enum db_status db_membership_insert_missing(struct db *db, const struct db_member *members, size_t n) MUST_CHECK;
 /* Each of these sends one statement; receive with db_receive. */
 void db_membership_send_delete(struct db *db, const struct db_member *members, size_t n);
 /* Those who are members get entered_us where it is earlier than their own. */

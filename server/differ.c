@@ -277,6 +277,15 @@ static enum db_status ask_all(struct differ *differ, size_t level)
 
 /* --- Writing --- */
 
+/* With care even what cannot be is got over: a tick that fails again and again stops every segment. */
+static enum db_status insert_members(struct differ *differ)
+{
+    const struct db_member *members = differ->enter.at;
+
+    return differ->careful ? db_membership_insert_missing(differ->db, members, differ->enter.n)
+                           : db_membership_insert(differ->db, members, differ->enter.n);
+}
+
 static enum db_status delete_members(struct differ *differ)
 {
     db_membership_send_delete(differ->db, differ->leave.at, differ->leave.n);
@@ -291,7 +300,7 @@ enum db_status differ_write(struct differ *differ)
     if (differ->leave.n)
         status = delete_members(differ);
     if (status == DB_OK && differ->enter.n)
-        status = db_membership_insert(differ->db, differ->enter.at, differ->enter.n);
+        status = insert_members(differ);
     if (status == DB_OK && differ->changes.n)
         status = db_change_insert(differ->db, differ->changes.at, differ->changes.n, differ->as_of_us, &differ->max_seq);
     differ->n_changes += differ->changes.n;

@@ -627,6 +627,52 @@ START_TEST(references_that_go_round_do_not_stop_ticks)
 }
 END_TEST
 
+/* It cannot be, and if it is, it must not be for ever. */
+START_TEST(a_member_twice_is_got_over_with_care)
+{
+    struct db_member member = {.version_id = 1, .profile = id_hash("a", 1), .entered_us = T0};
+    struct differ *differ = &world.tick.differ;
+    struct db_frame frame;
+
+    world_begin();
+    for (int n = 0; n < 2; n++) {
+        ck_assert_int_eq(db_frame_begin(world.db, world.epoch, &frame), DB_OK);
+        *VEC_ADD(&differ->enter) = member;
+        *VEC_ADD(&differ->enter) = member;
+        differ->careful = n == 1;
+        ck_assert_int_eq(differ_write(differ), differ->careful ? DB_OK : DB_ERROR);
+        if (!differ->careful)
+            db_rollback(world.db);
+    }
+    ck_assert_int_eq(db_commit(world.db), DB_OK);
+    ck_assert_int_eq(ask("SELECT count(*) FROM membership"), 1);
+    world_end();
+}
+END_TEST
+
+/* Of all the members that one tick may have, a hundred thousand and a few are more than one COPY. */
+START_TEST(what_a_tick_writes_has_no_bound)
+{
+    enum { MANY = 110000 };
+    struct differ *differ = &world.tick.differ;
+    struct db_frame frame;
+
+    world_begin();
+    ck_assert_int_eq(db_frame_begin(world.db, world.epoch, &frame), DB_OK);
+    for (int32_t i = 0; i < MANY; i++) {
+        *VEC_ADD(&differ->enter) = (struct db_member){.version_id = i, .profile = id_hash("a", 1), .entered_us = T0};
+        *VEC_ADD(&differ->changes) = (struct db_change){
+            .segment_id = i, .key = "many", .profile = id_hash("a", 1), .who = {.user_id = "ada"}, .enter = true, .cause = CAUSE_EVENT};
+    }
+    ck_assert_int_eq(differ_write(differ), DB_OK);
+    ck_assert_int_eq(db_commit(world.db), DB_OK);
+    ck_assert_int_eq(ask("SELECT count(*) FROM membership"), MANY);
+    ck_assert_int_eq(ask("SELECT count(DISTINCT seq - segment_id) FROM change"), 1);
+    ck_assert_int_eq(ask("SELECT max(seq) FROM change"), differ->max_seq);
+    world_end();
+}
+END_TEST
+
 START_TEST(a_profile_that_takes_too_long_is_set_aside)
 {
     struct db_worker_status status;
@@ -687,4 +733,5 @@ RUN_TESTS("tick", the_floor_is_just_below_the_oldest_event, an_event_brings_a_me
           a_leap_day_returns_on_the_28th, a_merge_moves_the_membership, segments_in_segments, a_build_waits_for_what_it_refers_to,
           a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces,
           who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat, nobody_takes_the_lead_from_a_slow_tick,
-          one_failing_segment_harms_no_other, references_that_go_round_do_not_stop_ticks, a_profile_that_takes_too_long_is_set_aside)
+          one_failing_segment_harms_no_other, references_that_go_round_do_not_stop_ticks, a_member_twice_is_got_over_with_care,
+          what_a_tick_writes_has_no_bound, a_profile_that_takes_too_long_is_set_aside)
