@@ -253,6 +253,48 @@ START_TEST(test_a_failed_copy_says_so_and_the_connection_goes_on)
 }
 END_TEST
 
+/* In the middle of a COPY: warnings, a time-out, text that is none, and the end of the backend. */
+START_TEST(test_a_copy_is_cut_off)
+{
+    enum { ROWS = 50000 };
+    struct db *db = open_db(0);
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+
+    ck_assert_int_eq(db_script(db,
+                               "CREATE TEMP TABLE copied (number integer PRIMARY KEY, text text, at timestamptz);"
+                               "CREATE FUNCTION pg_temp.strike() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                               " IF NEW.number = 7 THEN RAISE WARNING 'seven'; END IF;"
+                               " IF NEW.number = 20000 AND NEW.text = 'end' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;"
+                               " RETURN NEW; END $$;"
+                               "CREATE TRIGGER strike BEFORE INSERT ON copied FOR EACH ROW EXECUTE FUNCTION pg_temp.strike()"),
+                     DB_OK);
+    db_copy_begin(&args);
+    for (int32_t i = 0; i < ROWS; i++)
+        add_copied(&args, i, "x");
+    ck_assert_int_eq(db_script(db, "SET statement_timeout = 5"), DB_OK);
+    ck_assert_int_eq(db_copy(db, "COPY copied FROM STDIN (FORMAT binary)", &args), DB_RETRY);
+    ck_assert_str_eq(db_sqlstate(db), "57014");
+    ck_assert_int_eq(db_script(db, "SET statement_timeout = 0"), DB_OK);
+    ck_assert_int_eq(db_copy(db, "COPY copied FROM STDIN (FORMAT binary)", &args), DB_OK);
+    ck_assert_int_eq(db_run_sql(db, "DELETE FROM copied", NULL, &rows), DB_OK);
+    ck_assert_int_eq(db_rows_affected(&rows), ROWS);
+    db_copy_begin(&args);
+    add_copied(&args, 1, "\xff");
+    ck_assert_int_eq(db_copy(db, "COPY copied FROM STDIN (FORMAT binary)", &args), DB_ERROR);
+    ck_assert_str_eq(db_sqlstate(db), "22021");
+    db_copy_begin(&args);
+    for (int32_t i = 0; i < ROWS; i++)
+        add_copied(&args, i, "end");
+    ck_assert_int_eq(db_copy(db, "COPY copied FROM STDIN (FORMAT binary)", &args), DB_RETRY);
+    ck_assert_int_eq(db_copy(db, "COPY copied FROM STDIN (FORMAT binary)", &args), DB_RETRY);
+    ck_assert(!db_is_connected(db));
+    ck_assert_int_eq(db_connect(db), DB_OK);
+    ck_assert_int_eq(db_run(db, &test_one, NULL, NULL), DB_OK);
+    db_free(db);
+}
+END_TEST
+
 static enum db_status wait_for(struct db *db, char *channel, size_t size)
 {
     return db_wait_notify(db, -1, 1000, channel, size);
@@ -294,6 +336,7 @@ int main(void)
     tcase_add_test(tests, test_large_parameters_do_not_lock_up);
     tcase_add_test(tests, test_rows_are_copied);
     tcase_add_test(tests, test_a_failed_copy_says_so_and_the_connection_goes_on);
+    tcase_add_test(tests, test_a_copy_is_cut_off);
     tcase_add_test(tests, test_notifications_arrive);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);
