@@ -43,8 +43,8 @@ void differ_release(struct differ *differ);
 
 /* Notes that a profile may have moved; unless the version does not keep it up. */
 void differ_add(struct differ *differ, uint32_t version, const struct id *profile, enum change_cause cause);
-/* Whom a segment gained or lost may move in those that refer to it, which have higher levels; but for one of a passing cycle (server/roster.c), which hears
- * nothing of it any more. */
+/* Whom a segment gained or lost may move in those that refer to it, which have higher levels; should one not, it hears nothing of it any
+ * more. */
 void differ_pass_on(struct differ *differ, int32_t segment_id, const struct id *profile);
 /* Notes a difference: of a version's candidate, or of one that was; and passes it on. */
 struct differ_found {

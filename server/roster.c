@@ -302,6 +302,39 @@ bool roster_references_live(const struct roster *roster, const struct roster_ver
     return true;
 }
 
+static size_t find_serving(const struct roster *roster, int32_t segment_id)
+{
+    const struct db_segment *segment = roster_segment(roster, segment_id);
+    size_t i = 0;
+
+    while (i < roster->versions.n && !(segment && segment->serving && roster->versions.at[i]->version_id == segment->serving))
+        i++;
+    return i;
+}
+
+static bool leads_to(const struct roster *roster, const struct roster_version *version, int32_t segment_id, bool *been)
+{
+    for (size_t i = 0; i < version->references; i++) {
+        size_t next = find_serving(roster, version->refers[i]);
+
+        if (version->refers[i] == segment_id)
+            return true;
+        if (next == roster->versions.n || been[next])
+            continue;
+        been[next] = true;
+        if (leads_to(roster, roster->versions.at[next], segment_id, been))
+            return true;
+    }
+    return false;
+}
+
+bool roster_leads_back(const struct roster *roster, const struct roster_version *version)
+{
+    AUTO_FREE bool *been = mem_zalloc(roster->versions.n * sizeof *been);
+
+    return leads_to(roster, version, version->segment_id, been);
+}
+
 /* --- Indexes --- */
 
 static int compare_paths(const void *a, const void *b)
@@ -367,7 +400,7 @@ static void index_references(struct roster *roster, const struct segment_depends
     }
 }
 
-/* Above the serving versions of all it refers to. A cycle can only be a passing one, between an old definition and a new: the bound ends it. */
+/* Above the serving versions of all it refers to. Should they ever go round (roster_leads_back), the bound ends it. */
 static void set_levels(struct roster *roster)
 {
     enum { LEVELS_MAX = 24 }; /* language.md: chains of references are 20 long */

@@ -96,6 +96,9 @@ void roster_end(struct roster_version *version);
 bool roster_keeps(const struct roster_version *version, const struct id *profile);
 /* Are all segments it refers to served by a live version, and none of them under rebuilding? */
 bool roster_references_live(const struct roster *roster, const struct roster_version *version);
+/* Does what it refers to lead back to its own segment, through the versions that serve now? Only where a new definition has failed and the old one serves on:
+ * newest definitions do not. Such a version must wait: of a circle no order of evaluation is right. */
+bool roster_leads_back(const struct roster *roster, const struct roster_version *version);
 struct db_segment *roster_segment(const struct roster *roster, int32_t segment_id);
 /* The segment that a version serves; NULL: none. */
 struct db_segment *roster_served(const struct roster *roster, int32_t version_id);

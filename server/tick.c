@@ -175,9 +175,12 @@ static enum db_status swap_complete(struct tick *tick, struct tick_result *resul
 {
     enum db_status status = DB_OK;
 
-    for (size_t i = 0; i < tick->roster->versions.n && status == DB_OK; i++)
-        if (is_complete(tick->roster->versions.at[i]) && roster_references_live(tick->roster, tick->roster->versions.at[i]))
-            status = swap(tick, tick->roster->versions.at[i], result);
+    for (size_t i = 0; i < tick->roster->versions.n && status == DB_OK; i++) {
+        struct roster_version *version = tick->roster->versions.at[i];
+
+        if (is_complete(version) && roster_references_live(tick->roster, version) && !roster_leads_back(tick->roster, version))
+            status = swap(tick, version, result);
+    }
     /* Who serves has changed: so have the levels. Candidates stay with their versions. */
     if (status == DB_OK && result->swapped)
         roster_index(tick->roster);
