@@ -1,4 +1,4 @@
-/* From candidates to differences. The one idea: be an optimist: the statements of all versions go out in one pipeline, without savepoints, and differences are
+/* From candidates to differences. The one idea: be an optimist: the statements of all versions go out in pipelines, without savepoints, and differences are
  * gathered in C and written by a few statements. When one fails, the tick is rolled back and run once more with care (server/careful.c). What names and times
  * alone decide is taken out before (server/sift.c), by the optimist only. */
 #include "server/differ.h"
@@ -10,7 +10,8 @@
 #include "server/sift.h"
 
 enum {
-    CANDIDATES_MAX = 50000 /* past so many for one version a rebuild is cheaper */
+    CANDIDATES_MAX = 50000, /* past so many for one version a rebuild is cheaper */
+    PIPELINE_MAX = 20000    /* and after so many of all the answers are read before more is asked: libpq keeps what it sends in memory */
 };
 
 static void rows_clear(struct differ *differ)
@@ -247,21 +248,22 @@ static enum db_status receive_asked(struct differ *differ, struct asked *asked, 
     return end == DB_OK ? status : end;
 }
 
-static enum db_status ask_all(struct differ *differ, size_t level)
+/* Asks versions from *at on, as many as one pipeline takes, and moves *at behind them. */
+static enum db_status ask_some(struct differ *differ, size_t level, size_t *at)
 {
     struct roster *roster = differ->roster;
     VEC(struct asked) asked = VEC_INIT;
     enum db_status status = DB_OK;
 
     send_timeout(differ->db, DIFFER_TIMEOUT_MS);
-    for (size_t i = 0; i < roster->versions.n; i++) {
-        struct roster_version *version = roster->versions.at[i];
+    for (size_t sent = 0; *at < roster->versions.n && sent < PIPELINE_MAX; ++*at) {
+        struct roster_version *version = roster->versions.at[*at];
 
         if (!takes_part(version, level))
             continue;
         *VEC_ADD(&asked) = (struct asked){.version = version, .rows = DB_ROWS_INIT};
         differ_ask(differ, version, version->candidates.at, version->candidates.n);
-        differ->evaluated += version->candidates.n;
+        sent += version->candidates.n;
     }
     send_timeout(differ->db, 0);
     db_sync(differ->db);
@@ -270,8 +272,18 @@ static enum db_status ask_all(struct differ *differ, size_t level)
         if (status == DB_OK)
             status = differ_take(differ, asked.at[i].version, &asked.at[i].rows);
         db_rows_release(&asked.at[i].rows);
+        differ->evaluated += asked.at[i].version->candidates.n;
     }
     vec_free(&asked);
+    return status;
+}
+
+static enum db_status ask_all(struct differ *differ, size_t level)
+{
+    enum db_status status = DB_OK;
+
+    for (size_t at = 0; at < differ->roster->versions.n && status == DB_OK;)
+        status = ask_some(differ, level, &at);
     return status;
 }
 

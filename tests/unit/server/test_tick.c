@@ -707,6 +707,24 @@ START_TEST(what_a_tick_writes_has_no_bound)
 }
 END_TEST
 
+START_TEST(what_a_tick_asks_has_no_bound)
+{
+    world_begin();
+    segment("a", "{\"trait\":\"plan\",\"eq\":\"pro\"}");
+    segment("b", "{\"trait\":\"plan\",\"neq\":\"free\"}");
+    segment("c", "{\"trait\":\"plan\",\"in\":[\"pro\",\"team\"]}");
+    settle_at(0);
+    store_run(
+        "INSERT INTO profile (profile_id, user_id, traits) SELECT gen_random_uuid(), 'u' || i, '{\"plan\": \"pro\"}' FROM generate_series(1, 15000) i");
+    store_run(
+        "INSERT INTO touched (max_ts, fact_profile, fact_path) SELECT '2020-01-01', array_agg(profile_id), array_agg('plan'::text) FROM profile");
+    tick_at(2);
+    ck_assert_int_eq(ask("SELECT count(*) FROM membership"), 3 * 15000);
+    ck_assert_int_eq(ask("SELECT count(DISTINCT version_id) FROM membership"), 3);
+    world_end();
+}
+END_TEST
+
 START_TEST(a_profile_that_takes_too_long_is_set_aside)
 {
     struct db_worker_status status;
@@ -768,4 +786,5 @@ RUN_TESTS("tick", the_floor_is_just_below_the_oldest_event, an_event_brings_a_me
           a_new_version_is_swapped_in, a_deleted_segment_is_cleared, far_behind_is_rebuilt, a_long_queue_is_worked_off_in_pieces,
           who_lost_the_lead_writes_nothing, nobody_leads_beside_a_fresh_beat, nobody_takes_the_lead_from_a_slow_tick,
           one_failing_segment_harms_no_other, what_would_close_a_circle_waits, a_circle_does_not_stop_ticks,
-          a_member_twice_is_got_over_with_care, what_a_tick_writes_has_no_bound, a_profile_that_takes_too_long_is_set_aside)
+          a_member_twice_is_got_over_with_care, what_a_tick_writes_has_no_bound, what_a_tick_asks_has_no_bound,
+          a_profile_that_takes_too_long_is_set_aside)
