@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "db/facts.h"
+#include "db/id_map.h"
 #include "segment/judge.h"
 
 enum {
@@ -25,7 +26,8 @@ struct part {
 struct sift {
     struct differ *differ;
     VEC(struct part) parts;
-    VEC(struct id) people; /* in order */
+    VEC(struct id) people; /* in order, each once */
+    struct id_map seen;    /* them */
     size_t pairs;
     size_t endless;   /* of these in versions that look at all events */
     int64_t since_us; /* how far back all of them look */
@@ -41,17 +43,12 @@ struct asking {
     const struct roster_version *version;
 };
 
-/* Sorted, each once. */
-static void settle_people(struct sift *sift)
+static void see(struct sift *sift, const struct id *profile)
 {
-    size_t n = 0;
-
-    if (sift->people.n)
-        qsort(sift->people.at, sift->people.n, sizeof *sift->people.at, id_order);
-    for (size_t i = 0; i < sift->people.n; i++)
-        if (n == 0 || !id_equal(&sift->people.at[n - 1], &sift->people.at[i]))
-            sift->people.at[n++] = sift->people.at[i];
-    sift->people.n = n;
+    if (id_map_get(&sift->seen, profile) != ID_MAP_NONE)
+        return;
+    id_map_put(&sift->seen, profile, 0);
+    *VEC_ADD(&sift->people) = *profile;
 }
 
 static bool takes_part(const struct roster_version *version, size_t level, bool bare)
@@ -66,7 +63,8 @@ static void gather(struct sift *sift, size_t level, bool bounded)
 
     vec_clear(&sift->parts);
     vec_clear(&sift->people);
-    sift->endless = 0;
+    id_map_release(&sift->seen);
+    sift->pairs = sift->endless = 0;
     sift->since_us = differ->as_of_us;
     for (size_t i = 0; i < differ->roster->versions.n; i++) {
         struct roster_version *version = differ->roster->versions.at[i];
@@ -80,11 +78,12 @@ static void gather(struct sift *sift, size_t level, bool bounded)
         sift->endless += since_us == INT64_MIN ? version->candidates.n : 0;
         sift->since_us = since_us < sift->since_us ? since_us : sift->since_us;
         *VEC_ADD(&sift->parts) = (struct part){.version = version};
+        sift->pairs += version->candidates.n;
         for (size_t k = 0; k < version->candidates.n; k++)
-            *VEC_ADD(&sift->people) = version->candidates.at[k].profile;
+            see(sift, &version->candidates.at[k].profile);
     }
-    sift->pairs = sift->people.n;
-    settle_people(sift);
+    if (sift->people.n)
+        qsort(sift->people.at, sift->people.n, sizeof *sift->people.at, id_order);
 }
 
 /* Versions whose judge says something of bare people only: their candidates come in most often because a trait was set or a consent given, so nothing is
@@ -254,6 +253,7 @@ enum db_status sift_level(struct differ *differ, size_t level)
     }
     vec_free(&sift->parts);
     vec_free(&sift->people);
+    id_map_release(&sift->seen);
     vec_free(&sift->members);
     free(sift);
     return status;

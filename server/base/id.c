@@ -3,6 +3,7 @@
  * acceptable is decided before (api/collect/person.c). */
 #include "server/base/id.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <string.h>
@@ -65,9 +66,17 @@ struct id id_random(void)
     return id;
 }
 
+/* By halves: sorting ids is much of what a tick does in C, and memcmp is a call. */
 int id_compare(const struct id *a, const struct id *b)
 {
-    return memcmp(a->bytes, b->bytes, ID_SIZE);
+    uint64_t x[2], y[2];
+
+    memcpy(x, a->bytes, ID_SIZE);
+    memcpy(y, b->bytes, ID_SIZE);
+    for (size_t i = 0; i < ARRAY_LEN(x); i++)
+        if (x[i] != y[i])
+            return be64toh(x[i]) < be64toh(y[i]) ? -1 : 1;
+    return 0;
 }
 
 int id_order(const void *a, const void *b)
@@ -77,7 +86,7 @@ int id_order(const void *a, const void *b)
 
 bool id_equal(const struct id *a, const struct id *b)
 {
-    return id_compare(a, b) == 0;
+    return memcmp(a->bytes, b->bytes, ID_SIZE) == 0;
 }
 
 /* Is there a hyphen before this byte in the uuid form? */

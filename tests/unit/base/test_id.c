@@ -73,6 +73,17 @@ START_TEST(test_compare_is_by_bytes)
     ck_assert_int_lt(id_compare(&low, &high), 0);
     ck_assert_int_gt(id_compare(&high, &low), 0);
     ck_assert_int_eq(id_compare(&low, &low), 0);
+    for (size_t i = 0; i < ID_SIZE; i++) { /* each byte counts, the first most, and none is negative */
+        struct id a = {.bytes = {0}}, b = {.bytes = {0}};
+
+        a.bytes[i] = 0x80;
+        b.bytes[i] = 0x7f;
+        if (i + 1 < ID_SIZE)
+            b.bytes[i + 1] = 0xff;
+        ck_assert_int_gt(id_compare(&a, &b), 0);
+        ck_assert_int_lt(id_order(&b, &a), 0);
+        ck_assert(!id_equal(&a, &b));
+    }
 }
 END_TEST
 
