@@ -168,6 +168,20 @@ def test_not_foreseen_past_what_is_known_of_a_reference(store, compiler):
     assert rows[0][4] is None and micros(rows[1][4]) == NOW + DAY
 
 
+def test_a_reference_is_read_in_its_own_time_zone(store, compiler):
+    """Both ways: for each of two days' hours one event, and the rows below the reference say what it says itself."""
+    profile, today = a_profile(Generator(1, NOW)), loads('{"event": "A", "window": {"calendar": "today"}}')
+    seen = set()
+    for hours in range(48):
+        profile.events = [Event(ts=NOW - hours * HOUR, name="A", message_id=b"A" * 16)]
+        store.fill([profile])
+        for own, other in (("UTC", "Pacific/Auckland"), ("Pacific/Auckland", "UTC")):
+            rows = why(store, compiler, Segment(loads('{"segment": "there"}'), own), profile, NOW, {"there": Segment(today, other)})
+            assert [row[1] for row in rows] == [is_member(profile, Segment(today, other), NOW)] * 2, (hours, own)
+        seen.add(tuple(is_member(profile, Segment(today, name), NOW) for name in ("UTC", "Pacific/Auckland")))
+    assert len(seen) > 2, "the zones never differed"
+
+
 def test_measured_and_counted(store, compiler):
     generator = Generator(1, NOW)
     profile = a_profile(generator)
