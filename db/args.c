@@ -300,3 +300,8 @@ void db_copy_row(struct db_args *rows, unsigned fields)
 
     buf_add(&rows->store, count, sizeof count);
 }
+
+bool db_copy_is_due(const struct db_args *rows)
+{
+    return rows->store.len >= (4 << 20);
+}

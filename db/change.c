@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define CHANGE_COPY                                                                                                                        \
+    "COPY change (segment_id, segment_key, profile_id, user_id, anonymous_id, email, op, cause, at) FROM STDIN (FORMAT binary)"
 DB_STATEMENT(change_newest, "", "SELECT seq FROM change ORDER BY seq DESC LIMIT 1");
 /* The newest stays however old it is: in a quiet feed it is where readers are, and their place must not expire while they miss nothing. */
 DB_STATEMENT(change_prune, "zl",
@@ -43,12 +45,8 @@ enum db_status db_change_insert(struct db *db, const struct db_change *changes, 
         array_text(&args, changes[i].enter ? "enter" : "exit");
         array_text(&args, change_cause_text(changes[i].cause));
         db_array_instant(&args, at_us);
-        if (i + 1 < n && args.store.len < DB_COPY_BYTES)
-            continue;
-        status = db_copy(
-            db, "COPY change (segment_id, segment_key, profile_id, user_id, anonymous_id, email, op, cause, at) FROM STDIN (FORMAT binary)",
-            &args);
-        db_copy_begin(&args);
+        if (i + 1 == n || db_copy_is_due(&args))
+            status = db_copy(db, CHANGE_COPY, &args);
     }
     if (status == DB_OK)
         status = db_run(db, &change_newest, NULL, &rows);

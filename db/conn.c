@@ -463,7 +463,7 @@ static bool put_copy(struct db *db, const struct buf *rows)
     return PQputCopyData(db->conn, end, sizeof end) == 1 && PQputCopyEnd(db->conn, NULL) == 1 && flush(db);
 }
 
-enum db_status db_copy(struct db *db, const char *sql, const struct db_args *rows)
+enum db_status db_copy(struct db *db, const char *sql, struct db_args *rows)
 {
     enum db_status status;
     PGresult *result;
@@ -476,7 +476,10 @@ enum db_status db_copy(struct db *db, const char *sql, const struct db_args *row
     PQclear(result);
     if (status == DB_OK && !put_copy(db, &rows->store))
         return lost(db, NULL);
-    return end_simple(db, status);
+    status = end_simple(db, status);
+    if (status == DB_OK)
+        db_copy_begin(rows);
+    return status;
 }
 
 /* --- Connecting --- */

@@ -126,11 +126,11 @@ void db_array_instant(struct db_args *args, int64_t us);
 void db_array_id(struct db_args *args, const struct id *id);
 void db_array_end(struct db_args *args);
 
-/* Rows for db_copy: begin, then for each row its number of fields and so many db_array_… for them. Past DB_COPY_BYTES another db_copy is due: as much may
- * be written as there is. */
-enum { DB_COPY_BYTES = 4 << 20 };
+/* Rows for db_copy: begin, then for each row its number of fields and so many db_array_… for them. When they are many enough it is time for a db_copy, which
+ * begins anew, so that as much may be written as there is. */
 void db_copy_begin(struct db_args *rows);
 void db_copy_row(struct db_args *rows, unsigned fields);
+bool db_copy_is_due(const struct db_args *rows);
 
 /* --- Rows --- */
 
@@ -179,8 +179,9 @@ enum db_status db_run_sql(struct db *db, const char *sql, const struct db_args *
 enum db_status db_prepare(struct db *db, const char *name, const char *sql, const char *types) MUST_CHECK;
 enum db_status db_run_prepared(struct db *db, const char *name, const struct db_args *args, struct db_rows *ret_rows) MUST_CHECK;
 enum db_status db_deallocate(struct db *db, const char *name) MUST_CHECK;
-/* COPY … FROM STDIN (FORMAT binary): for many rows half the price of an INSERT from arrays. Outside any pipeline; may stand in a transaction. */
-enum db_status db_copy(struct db *db, const char *sql, const struct db_args *rows) MUST_CHECK;
+/* COPY … FROM STDIN (FORMAT binary): for many rows half the price of an INSERT from arrays. Outside any pipeline; may stand in a transaction.
+ * Rows that were written are rows no more. */
+enum db_status db_copy(struct db *db, const char *sql, struct db_args *rows) MUST_CHECK;
 /* A script of several statements without parameters (a migration); outside any pipeline. */
 enum db_status db_script(struct db *db, const char *sql) MUST_CHECK;
 

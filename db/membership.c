@@ -58,10 +58,8 @@ enum db_status db_membership_insert(struct db *db, const struct db_member *membe
         db_array_int(&rows, members[i].version_id);
         db_array_id(&rows, &members[i].profile);
         db_array_instant(&rows, members[i].entered_us);
-        if (i + 1 < n && rows.store.len < DB_COPY_BYTES)
-            continue;
-        status = db_copy(db, "COPY membership (version_id, profile_id, entered_at) FROM STDIN (FORMAT binary)", &rows);
-        db_copy_begin(&rows);
+        if (i + 1 == n || db_copy_is_due(&rows))
+            status = db_copy(db, "COPY membership (version_id, profile_id, entered_at) FROM STDIN (FORMAT binary)", &rows);
     }
     return status;
 }
