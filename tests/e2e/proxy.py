@@ -23,6 +23,7 @@ class Proxy:
         self.passed = []  # the messages of forwarded POSTs; one that passed twice stands here twice
         self.stopped = []  # those of POSTs that were not forwarded
         self.requests = []  # (method, path, {lower-case name: value})
+        self.under_way = 0  # requests that have come and are not answered
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"proxy": self}))
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -81,7 +82,17 @@ class Handler(BaseHTTPRequestHandler):
     proxy = None
 
     def relay(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with self.proxy.lock:
+            self.proxy.under_way += 1
+        try:
+            self.serve(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        finally:
+            with self.proxy.lock:
+                self.proxy.under_way -= 1
+
+    do_GET = do_HEAD = do_OPTIONS = do_POST = relay
+
+    def serve(self, body):
         with self.proxy.lock:
             self.proxy.requests.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
         fault = self.proxy.next_fault(self.command)
@@ -97,8 +108,6 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "slow":
             time.sleep(self.proxy.delay_s)
         self.answer(status, headers, answer)
-
-    do_GET = do_HEAD = do_OPTIONS = do_POST = relay
 
     def faulty(self, fault):
         """The headers of an answer of our own: as cohortd sends them, a bare one apart."""
