@@ -50,17 +50,17 @@ struct db_config {
     const char *role;              /* what it is for: "writer", "query", "worker" …: part of application_name */
     unsigned statement_timeout_ms; /* the database's, 0: none */
     unsigned wait_timeout_ms;      /* ours, for each wait on the socket; 0: 60 s. Past it the connection is dropped and DB_RETRY returned */
-    bool worker;                   /* plan_cache_mode = force_generic_plan, lock and idle-in-transaction timeouts (design) */
-    bool keyed;                    /* for statements that look rows up by arrays of keys: plans made once */
-    bool bare;                     /* no statements prepared: for migrations */
-    const struct db_gate *gate;    /* NULL: always open; borrowed, outlives the connection */
-    struct db_clock *clock;        /* if given: the offset of the database's clock is measured at each connect */
+    bool worker;                   /* as keyed, and no lock is waited for longer than 5 s */
+    bool keyed; /* statements that look rows up by arrays of keys: plans made once, and an idle transaction ends after 10 s */
+    bool bare;  /* no statements prepared: for migrations */
+    const struct db_gate *gate; /* NULL: always open; borrowed, outlives the connection */
+    struct db_clock *clock;     /* if given: the offset of the database's clock is measured at each connect */
 };
 
 /* No connection is made yet. The caller's, to db_free. config is copied. */
 struct db *db_new(const struct db_config *config);
 void db_free(struct db *db);
-/* Connects and prepares unless connected. DB_OK, DB_RETRY (not reachable, starting up …) or DB_ERROR (refused: wrong password, not UTF8, wrong SQL); logged. */
+/* Connects and prepares unless connected. DB_OK, DB_RETRY (not reachable, starting up, refused …) or DB_ERROR (not UTF8, wrong SQL); logged. */
 enum db_status db_connect(struct db *db) MUST_CHECK;
 bool db_is_connected(const struct db *db);
 /* Was the last db_connect (DB_RETRY) turned away for a reason that waiting alone does not cure: password, role, database, pg_hba.conf? */

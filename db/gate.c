@@ -1,6 +1,6 @@
 /* The gate of connections. The one idea: a state, and an eventfd that is readable from the break on and is never read, so that every poll
  * beside it ends. Invariant: once broken it stays so.
- * It knows no connection: these ask it (db/conn.c). */
+ * It knows no connection: these ask it (db/conn.c, connect.c). */
 #include "db/gate.h"
 
 #include <stdatomic.h>

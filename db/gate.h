@@ -18,7 +18,7 @@ void db_gate_open(struct db_gate *gate);
 void db_gate_await(struct db_gate *gate);
 bool db_gate_is_open(const struct db_gate *gate);
 /* Any thread. For good: every call that waits, and every one to come, gives DB_RETRY, its connection dropped (the server ends the statement of one that is gone
- * within db/conn.c's CHECK_CLIENT). */
+ * within db/connect.c's CHECK_CLIENT). */
 void db_gate_break(struct db_gate *gate);
 /* Joins a thread that may be waiting behind the gate (NULL: none), which is broken when the thread has not ended at until_us (monotonic). */
 void db_gate_join(struct db_gate *gate, pthread_t thread, int64_t until_us);

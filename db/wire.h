@@ -1,4 +1,4 @@
-/* PostgreSQL's binary forms, shared by args.c, rows.c and conn.c. */
+/* PostgreSQL's binary forms, shared by args.c, rows.c and call.c. */
 #pragma once
 
 #include <stdint.h>
