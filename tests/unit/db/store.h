@@ -1,26 +1,20 @@
 /* For tests of what is stored: an empty, migrated database for each test, messages in a line, answers of SQL. */
 #pragma once
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "db/ingest.h"
 #include "db/migrate.h"
 #include "server/base/alloc.h"
 #include "server/base/log.h"
+#include "tests/unit/run.h"
 
 #define T0 INT64_C(1790000000000000) /* 2026-09-21T13:33:20Z */
 
 static struct db *store_db; /* of the test that runs, a process of its own */
 static struct name_cache *store_names;
 static _Atomic int64_t store_stamps; /* how many messages have been made: received_at grows from one to the next */
-
-static inline const char *store_url(void)
-{
-    return getenv("TEST_DATABASE_URL");
-}
 
 static inline struct db *store_open(const char *url)
 {
@@ -40,15 +34,15 @@ static inline void store_run(const char *sql)
 
 static inline void store_begin(void)
 {
-    struct db_config config = {.url = store_url(), .role = "test", .bare = true};
+    struct db_config config = {.url = run_database(), .role = "test", .bare = true};
 
     ck_assert_int_eq(log_setup("logfmt", "warn"), 0);
     store_db = db_new(&config);
     ck_assert_int_eq(db_connect(store_db), DB_OK);
     store_run("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
     db_free(store_db);
-    ck_assert_int_eq(db_migrate(store_url()), DB_OK);
-    store_db = store_open(store_url());
+    ck_assert_int_eq(db_migrate(run_database()), DB_OK);
+    store_db = store_open(run_database());
     store_names = name_cache_new(NAMES_MAX_DEFAULT);
     store_run("INSERT INTO source (name) VALUES ('shop')");
 }

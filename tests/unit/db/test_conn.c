@@ -2,10 +2,10 @@
  * a backend that is killed and one that hangs. */
 #include "db/conn.h"
 
-#include <check.h>
 #include <string.h>
 
 #include "server/base/alloc.h"
+#include "tests/unit/run.h"
 
 DB_STATEMENT(test_echo, "tilbzujyfUITLZB", "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15");
 DB_STATEMENT(test_numeric, "nN", "SELECT $1::text, (SELECT sum(x) FROM unnest($2) x)::text");
@@ -16,7 +16,7 @@ static struct db_clock db_clock;
 static struct db *open_db(unsigned wait_timeout_ms)
 {
     struct db_config config = {
-        .url = getenv("TEST_DATABASE_URL"), .role = "test", .wait_timeout_ms = wait_timeout_ms, .clock = &db_clock, .worker = true};
+        .url = run_database(), .role = "test", .wait_timeout_ms = wait_timeout_ms, .clock = &db_clock, .worker = true};
     struct db *db = db_new(&config);
 
     ck_assert_int_eq(db_connect(db), DB_OK);
@@ -315,32 +315,7 @@ START_TEST(test_notifications_arrive)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("conn");
-    TCase *tests = tcase_create("conn");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    if (!getenv("TEST_DATABASE_URL")) {
-        fprintf(stderr, "TEST_DATABASE_URL is not set: run by make test\n");
-        return 1;
-    }
-    tcase_set_timeout(tests, 30);
-    tcase_add_test(tests, test_types_there_and_back);
-    tcase_add_test(tests, test_numerics_are_exact);
-    tcase_add_test(tests, test_failures_by_class);
-    tcase_add_test(tests, test_a_failed_pipeline_says_so_for_each_and_goes_on);
-    tcase_add_test(tests, test_a_hanging_database_costs_no_more_than_the_wait);
-    tcase_add_test(tests, test_serialization_failures_are_tried_again);
-    tcase_add_test(tests, test_large_parameters_do_not_lock_up);
-    tcase_add_test(tests, test_rows_are_copied);
-    tcase_add_test(tests, test_a_failed_copy_says_so_and_the_connection_goes_on);
-    tcase_add_test(tests, test_a_copy_is_cut_off);
-    tcase_add_test(tests, test_notifications_arrive);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS("conn", test_types_there_and_back, test_numerics_are_exact, test_failures_by_class,
+          test_a_failed_pipeline_says_so_for_each_and_goes_on, test_a_hanging_database_costs_no_more_than_the_wait,
+          test_serialization_failures_are_tried_again, test_large_parameters_do_not_lock_up, test_rows_are_copied,
+          test_a_failed_copy_says_so_and_the_connection_goes_on, test_a_copy_is_cut_off, test_notifications_arrive)

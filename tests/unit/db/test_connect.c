@@ -12,7 +12,7 @@ static struct db *new_db(const char *url, bool bare)
 
 START_TEST(test_parameters_that_are_not_declared)
 {
-    struct db *db = new_db(getenv("TEST_DATABASE_URL"), false);
+    struct db *db = new_db(run_database(), false);
 
     ck_assert_int_eq(db_connect(db), DB_ERROR);
     ck_assert(!db_is_connected(db));
@@ -25,7 +25,7 @@ END_TEST
 
 START_TEST(test_a_bare_connection_prepares_nothing)
 {
-    struct db *db = new_db(getenv("TEST_DATABASE_URL"), true);
+    struct db *db = new_db(run_database(), true);
 
     ck_assert_int_eq(db_connect(db), DB_OK);
     ck_assert_int_eq(db_connect(db), DB_OK);

@@ -2,7 +2,7 @@
  * they and merges come, and telling the worker of exactly what was written. */
 #include "db/consent.h"
 
-#include "store.h"
+#include "tests/unit/db/store.h"
 
 /* "channel state" of all rows about somebody, by channel, parted by commas. */
 static void expect_states(const char *external, const char *expected)
@@ -193,29 +193,7 @@ START_TEST(test_set_comes_after_all_before_it)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("consent");
-    TCase *tests = tcase_create("consent");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_set_timeout(tests, 120);
-    tcase_add_checked_fixture(tests, store_begin, store_end);
-    tcase_add_test(tests, test_the_newest_statement_holds);
-    tcase_add_test(tests, test_of_one_instant_the_more_cautious_holds);
-    tcase_add_test(tests, test_a_signal_counts_where_nothing_is_stated);
-    tcase_add_test(tests, test_a_signal_is_written_once);
-    tcase_add_test(tests, test_the_worker_is_told);
-    tcase_add_test(tests, test_a_double_states_nothing);
-    tcase_add_test(tests, test_channels_have_a_limit);
-    tcase_add_test(tests, test_merges);
-    tcase_add_test(tests, test_two_visitors_of_one_user_in_one_batch);
-    tcase_add_test(tests, test_an_object_is_no_trait);
-    tcase_add_test(tests, test_set_comes_after_all_before_it);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS_WITH(store_begin, store_end, "consent", test_the_newest_statement_holds, test_of_one_instant_the_more_cautious_holds,
+               test_a_signal_counts_where_nothing_is_stated, test_a_signal_is_written_once, test_the_worker_is_told,
+               test_a_double_states_nothing, test_channels_have_a_limit, test_merges, test_two_visitors_of_one_user_in_one_batch,
+               test_an_object_is_no_trait, test_set_comes_after_all_before_it)

@@ -2,7 +2,6 @@
 #include "db/evaluate.h"
 
 #include "tests/unit/db/store.h"
-#include "tests/unit/run.h"
 
 static struct segment *parse(const char *definition)
 {
@@ -45,7 +44,6 @@ START_TEST(names_are_made_once_and_keep_their_order)
     const char *const names[] = {"Zebra", "Order Completed", "Ape"};
     int32_t first[3], second[3];
 
-    store_begin();
     ck_assert_int_eq(db_evaluate_names(store_db, names, 3, first), DB_OK);
     ck_assert_int_eq(db_evaluate_names(store_db, names, 3, second), DB_OK);
     for (int i = 0; i < 3; i++)
@@ -53,7 +51,6 @@ START_TEST(names_are_made_once_and_keep_their_order)
     ck_assert_int_eq(ask("SELECT name_id FROM event_name WHERE name = 'Zebra'"), first[0]);
     ck_assert_int_eq(ask("SELECT name_id FROM event_name WHERE name = 'Ape'"), first[2]);
     ck_assert_int_eq(db_evaluate_names(store_db, names, 0, first), DB_OK);
-    store_end();
 }
 END_TEST
 
@@ -63,7 +60,6 @@ START_TEST(one_shape_is_one_plan)
     struct id ada = id_person("user", "ada", 3);
     struct db_plans *plans;
 
-    store_begin();
     plans = db_plans_new();
     TELL(2, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.user = "ada", .event = "Order Completed", .at = 2});
     open_changed(plans, "{\"event\":\"Order Completed\",\"window\":{\"last\":\"1h\"},\"gte\":2}", &few);
@@ -82,7 +78,6 @@ START_TEST(one_shape_is_one_plan)
     db_query_close(store_db, plans, &other);
     ck_assert_int_eq(ask("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'segment\\_%' AND statement LIKE '%is_member%'"), 0);
     db_plans_free(plans);
-    store_end();
 }
 END_TEST
 
@@ -92,7 +87,6 @@ START_TEST(a_statement_that_is_refused_leaves_nothing)
     struct db_plans *plans;
     struct sql sql;
 
-    store_begin();
     plans = db_plans_new();
     sql_init(&sql, 1);
     buf_add_text(&sql.text, "SELECT nonsense FROM nowhere");
@@ -102,7 +96,6 @@ START_TEST(a_statement_that_is_refused_leaves_nothing)
     db_query_close(store_db, plans, &query);
     db_plans_free(plans);
     ck_assert_int_eq(ask("SELECT 7"), 7);
-    store_end();
 }
 END_TEST
 
@@ -117,7 +110,6 @@ START_TEST(a_build_fills_a_version)
     struct db_plans *plans;
     struct sql sql;
 
-    store_begin();
     plans = db_plans_new();
     memset(last.bytes, 0xff, ID_SIZE);
     TELL(3, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.anonymous = "x", .event = "Order Completed", .at = 2},
@@ -138,9 +130,8 @@ START_TEST(a_build_fills_a_version)
     sql_release(&sql);
     db_query_close(store_db, plans, &query);
     db_plans_free(plans);
-    store_end();
 }
 END_TEST
 
-RUN_TESTS("evaluate", names_are_made_once_and_keep_their_order, one_shape_is_one_plan, a_statement_that_is_refused_leaves_nothing,
-          a_build_fills_a_version)
+RUN_TESTS_WITH(store_begin, store_end, "evaluate", names_are_made_once_and_keep_their_order, one_shape_is_one_plan,
+               a_statement_that_is_refused_leaves_nothing, a_build_fills_a_version)

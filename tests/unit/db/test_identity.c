@@ -2,9 +2,10 @@
  * from ids to indexes under it. */
 #include "db/identity.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "tests/unit/run.h"
 
 static struct identities all; /* of the test that runs, a process of its own */
 
@@ -235,29 +236,7 @@ START_TEST(test_many_ids)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("identity");
-    TCase *tests = tcase_create("identity");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_add_checked_fixture(tests, begin, end);
-    tcase_add_test(tests, test_the_same_id_is_one_identity);
-    tcase_add_test(tests, test_profiles_of_their_own);
-    tcase_add_test(tests, test_a_new_visitor_of_a_user);
-    tcase_add_test(tests, test_a_merge_takes_every_id_along);
-    tcase_add_test(tests, test_pointed_elsewhere_and_back);
-    tcase_add_test(tests, test_a_huge_profile_is_not_merged);
-    tcase_add_test(tests, test_an_address_alone);
-    tcase_add_test(tests, test_strength);
-    tcase_add_test(tests, test_a_visitor_with_an_address_becomes_a_user);
-    tcase_add_test(tests, test_a_shared_address_points_to_the_last_user);
-    tcase_add_test(tests, test_a_second_address_of_a_browser);
-    tcase_add_test(tests, test_many_ids);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS_WITH(begin, end, "identity", test_the_same_id_is_one_identity, test_profiles_of_their_own, test_a_new_visitor_of_a_user,
+               test_a_merge_takes_every_id_along, test_pointed_elsewhere_and_back, test_a_huge_profile_is_not_merged, test_an_address_alone,
+               test_strength, test_a_visitor_with_an_address_becomes_a_user, test_a_shared_address_points_to_the_last_user,
+               test_a_second_address_of_a_browser, test_many_ids)

@@ -1,7 +1,7 @@
 /* What is stored, message by message, against a real PostgreSQL: people, merges, doubles, odd messages,
  * traits, the worker's rows, refused messages. Two connections at once and failures are in
- * test_ingest_race.c. */
-#include "store.h"
+ * test_ingest_race.c, random messages in test_batches.c. */
+#include "tests/unit/db/store.h"
 
 /* Events of a user's profile. */
 static int64_t events_of(const char *kind, const char *external)
@@ -484,176 +484,12 @@ START_TEST(test_a_missing_partition_is_made)
 }
 END_TEST
 
-/* --- One batch or many: the same --- */
-
-static uint32_t next_random(uint32_t *state)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return *state >> 8;
-}
-
-enum { RANDOM_N = 60, SEEDS = 80 };
-static const char *const users[] = {NULL, NULL, "u1", "u2", "u3"};
-static const char *const visitors[] = {NULL, "a1", "a2", "a3"};
-static const char *const addresses[] = {NULL, "e1", "e2", "e3"};
-static const char *const names[] = {"A", NAME_ORDER, NAME_ORDER, "$alias", "$group", NULL, NULL};
-static const char *const orders[] = {NULL, ORDER("1"), ORDER("1.0"), ORDER("\"1\""), ORDER("\"2\""), ORDER("20e-1")};
-/* A client's ids are its own: one for each of the people a message can name. */
-static const char *const message_ids[PERSON_KINDS][3][4] = {
-    {{"u1 1", "u1 2", "u1 3", "u1 4"}, {"u2 1", "u2 2", "u2 3", "u2 4"}, {"u3 1", "u3 2", "u3 3", "u3 4"}},
-    {{"e1 1", "e1 2", "e1 3", "e1 4"}, {"e2 1", "e2 2", "e2 3", "e2 4"}, {"e3 1", "e3 2", "e3 3", "e3 4"}},
-    {{"a1 1", "a1 2", "a1 3", "a1 4"}, {"a2 1", "a2 2", "a2 3", "a2 4"}, {"a3 1", "a3 2", "a3 3", "a3 4"}}};
-static const char *const consents[] = {
-    NULL, NULL, "{\"a\":\"granted\",\"b\":null}", "{\"a\":\"denied\"}", "{\"a\":null,\"third_party\":\"granted\"}", "{\"b\":\"granted\"}"};
-static const char *const traits[] = {"{\"x\":1}",    "{\"x\":2,\"y\":1}",    "{\"y\":3}",       "{\"z\":4}",
-                                     "{\"x\":null}", "{\"y\":null,\"x\":3}", "{\"\\u0078\":5}", "{\"x\":1,\"x\":null,\"z\":null}"};
-
-static const char *strongest_of(const struct say *say, enum person_kind *ret_kind)
-{
-    *ret_kind = say->user ? PERSON_USER : say->email ? PERSON_EMAIL : PERSON_ANONYMOUS;
-    return say->user ? say->user : say->email ? say->email : say->anonymous;
-}
-
-/* Retries (all of it equal to an earlier one) among new messages, as clients send them. */
-static void random_says(struct say says[RANDOM_N], uint32_t seed)
-{
-    for (size_t i = 0; i < RANDOM_N; i++) {
-        struct say *say = &says[i];
-        enum person_kind kind;
-        const char *named;
-
-        if (i && next_random(&seed) % 4 == 0) {
-            *say = says[next_random(&seed) % i];
-            if (say->odd || say->no_own)
-                say->at = (int64_t)i;
-            continue;
-        }
-        *say = (struct say){.user = users[next_random(&seed) % 5],
-                            .anonymous = visitors[next_random(&seed) % 4],
-                            .event = names[next_random(&seed) % ARRAY_LEN(names)]};
-        if (!say->event || (!say->user && !say->anonymous))
-            say->email = addresses[next_random(&seed) % 4];
-        if (!say->user && !say->anonymous && !say->email)
-            say->anonymous = "a1";
-        named = strongest_of(say, &kind);
-        say->id = message_ids[kind][named[1] - '1'][next_random(&seed) % 4];
-        if (!say->event)
-            say->json = traits[next_random(&seed) % ARRAY_LEN(traits)];
-        else if (strcmp(say->event, NAME_ORDER) == 0)
-            say->json = orders[next_random(&seed) % ARRAY_LEN(orders)];
-        say->consent = say->event ? NULL : consents[next_random(&seed) % ARRAY_LEN(consents)];
-        say->opted_out = next_random(&seed) % 12 == 0;
-        say->at = (int64_t)i;
-        say->no_own = next_random(&seed) % 6 == 0;
-        say->odd = !say->no_own && next_random(&seed) % 5 == 0;
-        say->own = say->odd ? (int64_t)i + 3600 : 0;
-        if (say->event && strcmp(say->event, NAME_ORDER) == 0) /* nobody sends one message with a timestamp and without */
-            say->id = message_ids[kind][named[1] - '1'][say->no_own ? 3 : next_random(&seed) % 3];
-    }
-}
-
-static char *state_of_store(void)
-{
-    return ask_text(
-        "SELECT concat_ws(E'\\n', (SELECT string_agg(concat_ws(' ', i.kind, i.external_id, p.user_id, p.email, p.anonymous_id, "
-        "p.traits, p.first_seen), E'\\n' ORDER BY i.kind,"
-        " i.external_id) FROM identity i JOIN profile p USING (profile_id)),"
-        " (SELECT string_agg(concat_ws(' ', p.user_id, p.email, p.anonymous_id, e.name_id, e.ts, e.message_id), E'\\n' ORDER BY "
-        "e.profile_id, e.name_id, e.ts, e.message_id)"
-        " FROM event e JOIN profile p USING (profile_id)),"
-        " (SELECT string_agg(concat_ws(' ', p.user_id, p.email, p.anonymous_id, c.channel, c.stated, c.stated_at, c.signal_at), E'\\n'"
-        " ORDER BY c.profile_id, c.channel) FROM consent c JOIN profile p USING (profile_id)),"
-        " (SELECT string_agg(concat_ws(' ', o.profile_id, o.order_hash, o.ts, o.message_id), E'\\n' ORDER BY o.profile_id, o.order_hash)"
-        " FROM order_seen o))");
-}
-
-static void tell_in_pieces(const struct say says[RANDOM_N], uint32_t seed, size_t most)
-{
-    for (size_t i = 0; i < RANDOM_N;) {
-        size_t n = 1 + next_random(&seed) % most;
-
-        if (n > RANDOM_N - i)
-            n = RANDOM_N - i;
-        (void)tell_on(store_db, store_names, &says[i], n);
-        i += n;
-    }
-}
-
-START_TEST(test_batches_change_nothing)
-{
-    struct say says[RANDOM_N];
-
-    for (uint32_t seed = 1; seed <= SEEDS; seed++) {
-        char *one AUTO_FREE = NULL, *many AUTO_FREE = NULL, *mixed AUTO_FREE = NULL;
-
-        random_says(says, seed);
-        for (int way = 0; way < 3; way++) {
-            store_run("TRUNCATE event, identity, profile, consent, odd_message, order_seen, touched");
-            tell_in_pieces(says, seed, way == 0 ? 1 : way == 1 ? RANDOM_N : 9);
-            if (way == 1)
-                (void)tell_on(store_db, store_names, says, RANDOM_N); /* all of it again changes nothing */
-            expect_sound();
-            *(way == 0 ? &one : way == 1 ? &many : &mixed) = state_of_store();
-        }
-        if (strcmp(one, many) != 0 || strcmp(one, mixed) != 0) {
-            for (size_t i = 0; i < RANDOM_N; i++)
-                fprintf(stderr, "%zu user=%s email=%s anonymous=%s event=%s id=%s at=%ld own=%ld odd=%d none=%d\n", i,
-                        says[i].user ? says[i].user : "-", says[i].email ? says[i].email : "-", says[i].anonymous ? says[i].anonymous : "-",
-                        says[i].event ? says[i].event : "identify", says[i].id, (long)says[i].at, (long)says[i].own, says[i].odd,
-                        says[i].no_own);
-            fprintf(stderr, "one by one\n%s\nin one batch\n%s\nin several\n%s\n", one, many, mixed);
-        }
-        ck_assert_msg(strcmp(one, many) == 0 && strcmp(one, mixed) == 0, "differs at seed %u", seed);
-    }
-}
-END_TEST
-
-int main(void)
-{
-    Suite *suite = suite_create("ingest");
-    TCase *tests = tcase_create("ingest");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_set_timeout(tests, 120);
-    tcase_add_checked_fixture(tests, store_begin, store_end);
-    tcase_add_test(tests, test_a_user_and_a_visitor);
-    tcase_add_test(tests, test_a_visitor_becomes_a_user);
-    tcase_add_test(tests, test_all_in_one_batch);
-    tcase_add_test(tests, test_a_second_user_of_one_browser);
-    tcase_add_test(tests, test_two_visitors_of_one_user);
-    tcase_add_test(tests, test_alias);
-    tcase_add_test(tests, test_alias_of_two_users_merges_nothing);
-    tcase_add_test(tests, test_former_keeps_the_last_32);
-    tcase_add_test(tests, test_a_large_merge_is_made_alone);
-    tcase_add_test(tests, test_an_address_met_and_merged_in_one_batch);
-    tcase_add_test(tests, test_a_retry_in_a_batch_that_points_twice);
-    tcase_add_test(tests, test_a_removal_before_a_merge);
-    tcase_add_test(tests, test_merges_of_fat_traits);
-    tcase_add_test(tests, test_traits_have_a_limit);
-    tcase_add_test(tests, test_traits);
-    tcase_add_test(tests, test_traits_of_a_merge);
-    tcase_add_test(tests, test_a_late_retry_sets_no_old_trait);
-    tcase_add_test(tests, test_a_late_retry_links_nothing);
-    tcase_add_test(tests, test_a_retry_is_a_double);
-    tcase_add_test(tests, test_what_is_no_double);
-    tcase_add_test(tests, test_a_retry_without_timestamp);
-    tcase_add_test(tests, test_a_retry_of_a_clock_ahead);
-    tcase_add_test(tests, test_a_retry_shifted_otherwise);
-    tcase_add_test(tests, test_a_retry_after_a_merge);
-    tcase_add_test(tests, test_a_retry_after_re_pointing);
-    tcase_add_test(tests, test_touched);
-    tcase_add_test(tests, test_touched_by_a_merge);
-    tcase_add_test(tests, test_a_culprit_is_found);
-    tcase_add_test(tests, test_rejects_of_any_bytes);
-    tcase_add_test(tests, test_too_many_names);
-    tcase_add_test(tests, test_names_without_a_limit);
-    tcase_add_test(tests, test_names_as_long_as_they_may_be);
-    tcase_add_test(tests, test_a_missing_partition_is_made);
-    tcase_add_test(tests, test_batches_change_nothing);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS_WITH(store_begin, store_end, "ingest", test_a_user_and_a_visitor, test_a_visitor_becomes_a_user, test_all_in_one_batch,
+               test_a_second_user_of_one_browser, test_two_visitors_of_one_user, test_alias, test_alias_of_two_users_merges_nothing,
+               test_former_keeps_the_last_32, test_a_large_merge_is_made_alone, test_an_address_met_and_merged_in_one_batch,
+               test_a_retry_in_a_batch_that_points_twice, test_a_removal_before_a_merge, test_merges_of_fat_traits,
+               test_traits_have_a_limit, test_traits, test_traits_of_a_merge, test_a_late_retry_sets_no_old_trait,
+               test_a_late_retry_links_nothing, test_a_retry_is_a_double, test_what_is_no_double, test_a_retry_without_timestamp,
+               test_a_retry_of_a_clock_ahead, test_a_retry_shifted_otherwise, test_a_retry_after_a_merge, test_a_retry_after_re_pointing,
+               test_touched, test_touched_by_a_merge, test_a_culprit_is_found, test_rejects_of_any_bytes, test_too_many_names,
+               test_names_without_a_limit, test_names_as_long_as_they_may_be, test_a_missing_partition_is_made)

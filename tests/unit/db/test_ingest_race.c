@@ -1,7 +1,7 @@
 /* The ingest transaction when things happen at once or go wrong: two connections with the same messages, a stress of events beside
  * merges, a backend killed before and between the trips, a reply to COMMIT that is lost. The last one runs through a proxy of its own
  * on a Unix socket. */
-#include "store.h"
+#include "tests/unit/db/store.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -41,7 +41,7 @@ static void *client_run(void *context)
     struct ingest_job *job = say_job(client->says, client->n);
 
     if (!client->db) {
-        client->db = store_open(client->url ? client->url : store_url());
+        client->db = store_open(client->url ? client->url : run_database());
         client->names = name_cache_new(NAMES_MAX_DEFAULT);
     }
     client->status = db_connect(client->db);
@@ -128,7 +128,7 @@ static uint32_t draw(struct stress *stress, uint32_t n)
 static void *stress_run(void *context)
 {
     struct stress *stress = context;
-    struct db *db = store_open(store_url());
+    struct db *db = store_open(run_database());
     struct name_cache *names = name_cache_new(NAMES_MAX_DEFAULT);
 
     for (int batch = 0; batch < STRESS_BATCHES; batch++) {
@@ -306,7 +306,7 @@ static void *proxy_run(void *context)
 
 static void proxy_start(struct proxy *proxy)
 {
-    const char *host = strstr(store_url(), "host=");
+    const char *host = strstr(run_database(), "host=");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     ck_assert_ptr_nonnull(host);
@@ -314,7 +314,7 @@ static void proxy_start(struct proxy *proxy)
     ck_assert_ptr_nonnull(mkdtemp(proxy->dir));
     (void)snprintf(proxy->server.sun_path, sizeof proxy->server.sun_path, "%s/.s.PGSQL.5432", host + 5);
     (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.5432", proxy->dir);
-    (void)snprintf(proxy->url, sizeof proxy->url, "%.*shost=%s", (int)(host - store_url()), store_url(), proxy->dir);
+    (void)snprintf(proxy->url, sizeof proxy->url, "%.*shost=%s", (int)(host - run_database()), run_database(), proxy->dir);
     proxy->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(proxy->listener, (struct sockaddr *)&address, sizeof address), 0);
     ck_assert_int_eq(listen(proxy->listener, 8), 0);
@@ -357,23 +357,5 @@ START_TEST(test_a_lost_reply_to_commit)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("ingest_race");
-    TCase *tests = tcase_create("ingest_race");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_set_timeout(tests, 120);
-    tcase_add_checked_fixture(tests, store_begin, store_end);
-    tcase_add_test(tests, test_the_same_in_two_processes_at_once);
-    tcase_add_test(tests, test_events_beside_merges);
-    tcase_add_test(tests, test_killed_while_it_reads);
-    tcase_add_test(tests, test_killed_while_it_writes);
-    tcase_add_test(tests, test_a_lost_reply_to_commit);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS_WITH(store_begin, store_end, "ingest_race", test_the_same_in_two_processes_at_once, test_events_beside_merges,
+               test_killed_while_it_reads, test_killed_while_it_writes, test_a_lost_reply_to_commit)

@@ -3,23 +3,18 @@
  * attached. */
 #include "db/migrate.h"
 
-#include <check.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "db/partition.h"
+#include "tests/unit/run.h"
 
 #define INSTANT_2026_05 INT64_C(1778000000000000)
 #define QUARTER_US      (INT64_C(92) * 86400 * US_PER_S)
 
-static const char *url(void)
-{
-    return getenv("TEST_DATABASE_URL");
-}
-
 static struct db *open_db(void)
 {
-    struct db_config config = {.url = url(), .role = "test", .bare = true};
+    struct db_config config = {.url = run_database(), .role = "test", .bare = true};
     struct db *db = db_new(&config);
 
     ck_assert_int_eq(db_connect(db), DB_OK);
@@ -55,11 +50,11 @@ START_TEST(test_from_nothing_and_again)
     struct db *db = open_db();
     int64_t n;
 
-    ck_assert_int_eq(db_migrate(url()), DB_OK);
+    ck_assert_int_eq(db_migrate(run_database()), DB_OK);
     n = ask(db, "SELECT count(*) FROM schema_migration");
     ck_assert_int_ge(n, 2);
     ck_assert_int_eq(ask(db, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'event'::regclass"), 8 + 1 + 2 + 1);
-    ck_assert_int_eq(db_migrate(url()), DB_OK);
+    ck_assert_int_eq(db_migrate(run_database()), DB_OK);
     ck_assert_int_eq(ask(db, "SELECT count(*) FROM schema_migration"), n);
     db_free(db);
 }
@@ -67,7 +62,7 @@ END_TEST
 
 static void *migrate_thread(void *ret_status)
 {
-    *(enum db_status *)ret_status = db_migrate(url());
+    *(enum db_status *)ret_status = db_migrate(run_database());
     return NULL;
 }
 
@@ -93,13 +88,13 @@ START_TEST(test_unknown_schemas_are_refused)
 {
     struct db *db = open_db();
 
-    ck_assert_int_eq(db_migrate(url()), DB_OK);
+    ck_assert_int_eq(db_migrate(run_database()), DB_OK);
     run(db, "INSERT INTO schema_migration (number, name, checksum) VALUES (9999, 'from the future', '\\x00')");
-    ck_assert_int_eq(db_migrate(url()), DB_ERROR);
+    ck_assert_int_eq(db_migrate(run_database()), DB_ERROR);
     run(db, "DELETE FROM schema_migration WHERE number = 9999");
-    ck_assert_int_eq(db_migrate(url()), DB_OK);
+    ck_assert_int_eq(db_migrate(run_database()), DB_OK);
     run(db, "UPDATE schema_migration SET checksum = '\\x00' WHERE number = 1");
-    ck_assert_int_eq(db_migrate(url()), DB_ERROR);
+    ck_assert_int_eq(db_migrate(run_database()), DB_ERROR);
     db_free(db);
 }
 END_TEST
@@ -109,7 +104,7 @@ START_TEST(test_partitions_of_later)
     struct db *db = open_db();
     int64_t n;
 
-    ck_assert_int_eq(db_migrate(url()), DB_OK);
+    ck_assert_int_eq(db_migrate(run_database()), DB_OK);
     n = ask(db, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'event'::regclass");
     ck_assert_int_eq(db_partitions_ensure(db, clock_wall_us() + 2 * QUARTER_US), DB_OK);
     ck_assert_int_eq(ask(db, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'event'::regclass"), n + 2);
@@ -125,7 +120,7 @@ START_TEST(test_partitions_are_like_event)
     struct db *db = open_db();
     int64_t n;
 
-    ck_assert_int_eq(db_migrate(url()), DB_OK);
+    ck_assert_int_eq(db_migrate(run_database()), DB_OK);
     n = ask(db, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'event'::regclass");
     ck_assert_int_eq(ask(db, "SELECT count(*) FROM pg_attribute a JOIN pg_inherits i ON i.inhrelid = a.attrelid"
                              " WHERE i.inhparent = 'event'::regclass AND a.attcompression = 'l'"),
@@ -145,7 +140,7 @@ START_TEST(test_attaching_blocks_no_insert)
 {
     struct db *inserter = open_db(), *maker = open_db();
 
-    ck_assert_int_eq(db_migrate(url()), DB_OK);
+    ck_assert_int_eq(db_migrate(run_database()), DB_OK);
     ck_assert_int_eq(db_begin(inserter, DB_READ_COMMITTED), DB_OK);
     run(inserter, "INSERT INTO event (profile_id, name_id, source_id, ts, message_id, received_at)"
                   " VALUES (gen_random_uuid(), 4, 1, now(), gen_random_uuid(), now())");
@@ -157,24 +152,5 @@ START_TEST(test_attaching_blocks_no_insert)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("migrate");
-    TCase *tests = tcase_create("migrate");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, empty, NULL);
-    tcase_add_test(tests, test_from_nothing_and_again);
-    tcase_add_test(tests, test_several_at_once);
-    tcase_add_test(tests, test_unknown_schemas_are_refused);
-    tcase_add_test(tests, test_partitions_of_later);
-    tcase_add_test(tests, test_partitions_are_like_event);
-    tcase_add_test(tests, test_attaching_blocks_no_insert);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS_WITH(empty, NULL, "migrate", test_from_nothing_and_again, test_several_at_once, test_unknown_schemas_are_refused,
+               test_partitions_of_later, test_partitions_are_like_event, test_attaching_blocks_no_insert)

@@ -1,6 +1,6 @@
 /* An order counts once: in one batch, in several, on two connections, under ids that are one person or become one; and what the second report leaves
  * behind. */
-#include "store.h"
+#include "tests/unit/db/store.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -227,7 +227,7 @@ static void *shop_run(void *context)
 {
     static const struct say ids[THREADS] = {{.user = "u"}, {.anonymous = "a"}, {.email = "e@x"}, {.user = "u", .anonymous = "a"}};
     struct shop *shop = context;
-    struct db *db = store_open(store_url());
+    struct db *db = store_open(run_database());
     struct name_cache *names = name_cache_new(NAMES_MAX_DEFAULT);
 
     for (int round = 0; round < ROUNDS; round++) {
@@ -286,7 +286,7 @@ END_TEST
 
 static void *merge_run(void *context)
 {
-    struct db *db = store_open(store_url());
+    struct db *db = store_open(run_database());
     struct name_cache *names = name_cache_new(NAMES_MAX_DEFAULT);
 
     *(struct told *)context = tell_on(db, names, (struct say[]){{.user = "u", .anonymous = "a", .at = 3}}, 1);
@@ -373,7 +373,7 @@ static struct say crowd_say(struct crowd *crowd, char texts[4][24], int64_t at)
 static void *crowd_run(void *context)
 {
     struct crowd *crowd = context;
-    struct db *db = store_open(store_url());
+    struct db *db = store_open(run_database());
     struct name_cache *names = name_cache_new(NAMES_MAX_DEFAULT);
 
     for (int batch = 0; batch < CROWD_BATCHES; batch++) {
@@ -413,37 +413,9 @@ START_TEST(test_a_crowd)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("orders");
-    TCase *tests = tcase_create("orders");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_set_timeout(tests, 120);
-    tcase_add_checked_fixture(tests, store_begin, store_end);
-    tcase_add_test(tests, test_a_second_report_is_a_double);
-    tcase_add_test(tests, test_what_is_another_order);
-    tcase_add_test(tests, test_reports_in_one_batch);
-    tcase_add_test(tests, test_a_repeated_order_still_links);
-    tcase_add_test(tests, test_a_repeated_order_makes_a_user);
-    tcase_add_test(tests, test_a_late_retry_of_a_repeated_order);
-    tcase_add_test(tests, test_a_retry_of_a_stored_order);
-    tcase_add_test(tests, test_a_merge_keeps_the_first);
-    tcase_add_test(tests, test_a_merge_keeps_the_first_of_the_survivor);
-    tcase_add_test(tests, test_a_merge_moves_first_seen);
-    tcase_add_test(tests, test_merged_orders_stay_with_the_survivor);
-    tcase_add_test(tests, test_a_late_retry_of_what_a_merge_dropped);
-    tcase_add_test(tests, test_two_merges_at_once);
-    tcase_add_test(tests, test_a_large_merge);
-    tcase_add_test(tests, test_beside_a_culprit);
-    tcase_add_test(tests, test_four_ids_of_one_person_at_once);
-    tcase_add_test(tests, test_a_merge_of_two_reports_waits_for_all_ids_of_the_survivor);
-    tcase_add_test(tests, test_orders_beside_merges);
-    tcase_add_test(tests, test_a_crowd);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS_WITH(store_begin, store_end, "orders", test_a_second_report_is_a_double, test_what_is_another_order, test_reports_in_one_batch,
+               test_a_repeated_order_still_links, test_a_repeated_order_makes_a_user, test_a_late_retry_of_a_repeated_order,
+               test_a_retry_of_a_stored_order, test_a_merge_keeps_the_first, test_a_merge_keeps_the_first_of_the_survivor,
+               test_a_merge_moves_first_seen, test_merged_orders_stay_with_the_survivor, test_a_late_retry_of_what_a_merge_dropped,
+               test_two_merges_at_once, test_a_large_merge, test_beside_a_culprit, test_four_ids_of_one_person_at_once,
+               test_a_merge_of_two_reports_waits_for_all_ids_of_the_survivor, test_orders_beside_merges, test_a_crowd)

@@ -1,8 +1,9 @@
 /* The fold of traits, without a database: what is set, removed and filled in, in order. */
 #include "db/traits.h"
 
-#include <check.h>
 #include <string.h>
+
+#include "tests/unit/run.h"
 
 static struct span text(const char *json)
 {
@@ -68,19 +69,4 @@ START_TEST(test_merges)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("traits");
-    TCase *tests = tcase_create("traits");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_add_test(tests, test_sets_and_removals);
-    tcase_add_test(tests, test_an_object_consent);
-    tcase_add_test(tests, test_merges);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS("traits", test_sets_and_removals, test_an_object_consent, test_merges)

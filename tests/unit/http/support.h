@@ -3,13 +3,11 @@
 #pragma once
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "server/base/alloc.h"
 #include "server/base/clock.h"
 #include "server/http/http.h"
+#include "tests/unit/run.h"
 
 enum { PATIENCE_MS = 20000, JOBS_MAX = 4096 };
 
@@ -99,12 +98,38 @@ static inline void app_wait_jobs(struct app *app, size_t n)
     app_unlock(app);
 }
 
+/* From now on it lets requests lie. */
+static inline void app_hold(struct app *app)
+{
+    app_lock(app);
+    app->hold = true;
+    app_unlock(app);
+}
+
 /* Lets the worker answer. */
 static inline void app_release(struct app *app)
 {
     app_lock(app);
     app->hold = false;
     app_unlock(app);
+}
+
+static inline void app_wait_suspended(const struct app *app, uint64_t n)
+{
+    int64_t until_us = clock_mono_us() + PATIENCE_MS * US_PER_MS;
+
+    while (http_stats(app->http).suspended != n && clock_mono_us() < until_us)
+        (void)poll(NULL, 0, 1);
+    ck_assert_uint_eq(http_stats(app->http).suspended, n);
+}
+
+static inline void app_wait_connections(const struct app *app, uint64_t n)
+{
+    int64_t until_us = clock_mono_us() + PATIENCE_MS * US_PER_MS;
+
+    while (http_stats(app->http).connections != n && clock_mono_us() < until_us)
+        (void)poll(NULL, 0, 1);
+    ck_assert_uint_eq(http_stats(app->http).connections, n);
 }
 
 static inline void echo(struct request *rq)
@@ -457,24 +482,4 @@ static inline struct reply ask(const struct app *app, const char *text)
     reply = client_read(fd);
     (void)close(fd);
     return reply;
-}
-
-/* As run_tests of run.h, with a fixture (either part may be NULL) and patience. */
-static inline int run_on_server(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *const *tests, size_t n_tests)
-{
-    enum { TIMEOUT_S = 60 };
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_set_timeout(tcase, TIMEOUT_S);
-    tcase_add_checked_fixture(tcase, setup, teardown);
-    for (size_t i = 0; i < n_tests; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
 }

@@ -169,9 +169,4 @@ START_TEST(a_stop_in_the_midst_ends_everything_too)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {everything_that_begins_ends, a_stop_in_the_midst_ends_everything_too};
-
-    return run_on_server("chaos", NULL, NULL, tests, ARRAY_LEN(tests));
-}
+RUN_TESTS("chaos", everything_that_begins_ends, a_stop_in_the_midst_ends_everything_too)

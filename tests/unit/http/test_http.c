@@ -499,34 +499,12 @@ START_TEST(an_empty_body_needs_no_gzip)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {
-        a_post_is_echoed_and_the_connection_stays,
-        a_suspended_post_is_answered_by_another_thread,
-        the_path_is_raw_and_the_query_decoded,
-        the_absolute_form_is_understood,
-        a_long_query_outgrows_the_request_and_works,
-        a_request_id_is_kept_when_it_is_good,
-        a_head_that_two_servers_could_cut_differently_is_refused,
-        a_head_too_large_is_refused_and_harms_nobody,
-        head_is_get_without_a_body,
-        a_long_text_is_gzipped_for_who_accepts_it,
-        what_is_short_or_no_text_is_not_gzipped,
-        requests_may_be_pipelined,
-        a_handler_that_forgets_to_answer_gives_a_500,
-        a_chunked_body_arrives_whole,
-        a_client_that_asks_first_is_told_to_continue,
-        a_client_that_asks_first_hears_a_refusal_at_once,
-        a_refused_body_is_dropped_and_the_connection_stays,
-        a_body_over_its_limit_is_refused_and_the_connection_stays,
-        a_large_body_over_the_limit_is_read_so_that_its_sender_hears_why,
-        a_promise_of_far_too_much_is_answered_at_once,
-        a_body_without_end_is_broken_off,
-        a_gzipped_body_is_inflated,
-        a_gzip_bomb_is_refused,
-        an_empty_body_needs_no_gzip,
-    };
-
-    return run_on_server("http", start, stop, tests, ARRAY_LEN(tests));
-}
+RUN_TESTS_WITH(start, stop, "http", a_post_is_echoed_and_the_connection_stays, a_suspended_post_is_answered_by_another_thread,
+               the_path_is_raw_and_the_query_decoded, the_absolute_form_is_understood, a_long_query_outgrows_the_request_and_works,
+               a_request_id_is_kept_when_it_is_good, a_head_that_two_servers_could_cut_differently_is_refused,
+               a_head_too_large_is_refused_and_harms_nobody, head_is_get_without_a_body, a_long_text_is_gzipped_for_who_accepts_it,
+               what_is_short_or_no_text_is_not_gzipped, requests_may_be_pipelined, a_handler_that_forgets_to_answer_gives_a_500,
+               a_chunked_body_arrives_whole, a_client_that_asks_first_is_told_to_continue, a_client_that_asks_first_hears_a_refusal_at_once,
+               a_refused_body_is_dropped_and_the_connection_stays, a_body_over_its_limit_is_refused_and_the_connection_stays,
+               a_large_body_over_the_limit_is_read_so_that_its_sender_hears_why, a_promise_of_far_too_much_is_answered_at_once,
+               a_body_without_end_is_broken_off, a_gzipped_body_is_inflated, a_gzip_bomb_is_refused, an_empty_body_needs_no_gzip)

@@ -109,9 +109,4 @@ START_TEST(test_256_at_will)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {test_128_in_lockstep, test_128_at_will, test_256_in_lockstep, test_256_at_will};
-
-    return run_on_server("stall", start, stop, tests, ARRAY_LEN(tests));
-}
+RUN_TESTS_WITH(start, stop, "stall", test_128_in_lockstep, test_128_at_will, test_256_in_lockstep, test_256_at_will)

@@ -354,22 +354,8 @@ START_TEST(a_stream_begun_too_late_goes_nowhere)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {
-        a_stream_arrives_whole_and_the_connection_stays,
-        a_stream_to_an_old_client_ends_with_the_connection,
-        an_empty_stream_and_head_have_no_body,
-        a_stream_is_gzipped_on_request,
-        an_incomplete_gzip_breaks_the_connection_off,
-        an_incomplete_stream_breaks_the_connection_off,
-        a_client_that_leaves_stops_the_writer,
-        a_client_that_leaves_an_idle_stream_is_noticed,
-        a_client_that_does_not_read_stops_the_writer_at_a_bound,
-        many_streams_at_once,
-        stop_breaks_off_a_stream_that_does_not_end,
-        a_stream_begun_too_late_goes_nowhere,
-    };
-
-    return run_on_server("stream", start, stop, tests, ARRAY_LEN(tests));
-}
+RUN_TESTS_WITH(start, stop, "stream", a_stream_arrives_whole_and_the_connection_stays, a_stream_to_an_old_client_ends_with_the_connection,
+               an_empty_stream_and_head_have_no_body, a_stream_is_gzipped_on_request, an_incomplete_gzip_breaks_the_connection_off,
+               an_incomplete_stream_breaks_the_connection_off, a_client_that_leaves_stops_the_writer,
+               a_client_that_leaves_an_idle_stream_is_noticed, a_client_that_does_not_read_stops_the_writer_at_a_bound,
+               many_streams_at_once, stop_breaks_off_a_stream_that_does_not_end, a_stream_begun_too_late_goes_nowhere)

@@ -1,7 +1,7 @@
 /* Exact decimals against whole numbers: signs, exponents, fractions, minus zero, and what is larger than any count. */
 #include "segment/decimal.h"
 
-#include <check.h>
+#include "tests/unit/run.h"
 
 static const struct {
     const char *text;
@@ -114,21 +114,4 @@ START_TEST(accepted_shifted)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("segment decimal");
-    TCase *cases = tcase_create("all");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(cases, compared, 0, (int)ARRAY_LEN(CASES));
-    tcase_add_test(cases, comparators);
-    tcase_add_test(cases, accepted_numbers);
-    tcase_add_test(cases, accepted_shifted);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+RUN_CASES("segment decimal", {compared, ARRAY_LEN(CASES)}, {comparators, 1}, {accepted_numbers, 1}, {accepted_shifted, 1})

@@ -2,11 +2,11 @@
  * histories in tests/golden/test_depends.py; here each form gives no more than it must. */
 #include "segment/segment.h"
 
-#include <check.h>
 #include <string.h>
 
 #include "server/base/alloc.h"
 #include "server/base/buf.h"
+#include "tests/unit/run.h"
 
 static struct segment *parse(const char *definition)
 {
@@ -142,18 +142,4 @@ START_TEST(depends)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("segment depend");
-    TCase *cases = tcase_create("all");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(cases, depends, 0, (int)ARRAY_LEN(CASES));
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+RUN_CASES("segment depend", {depends, ARRAY_LEN(CASES)})

@@ -2,11 +2,11 @@
  * a definition in JSON with ' for ", as it would stand in the language's page. */
 #include "segment/segment.h"
 
-#include <check.h>
 #include <string.h>
 
 #include "server/base/alloc.h"
 #include "server/base/buf.h"
+#include "tests/unit/run.h"
 
 struct refusal {
     const char *definition;
@@ -375,22 +375,5 @@ START_TEST(patterns)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("segment parse");
-    TCase *cases = tcase_create("all");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(cases, refused, 0, (int)ARRAY_LEN(REFUSALS));
-    tcase_add_loop_test(cases, accepted, 0, (int)ARRAY_LEN(ACCEPTED));
-    tcase_add_loop_test(cases, limits, 0, (int)ARRAY_LEN(LIMITS));
-    tcase_add_test(cases, depth);
-    tcase_add_test(cases, patterns);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+RUN_CASES("segment parse", {refused, ARRAY_LEN(REFUSALS)}, {accepted, ARRAY_LEN(ACCEPTED)}, {limits, ARRAY_LEN(LIMITS)}, {depth, 1},
+          {patterns, 1})

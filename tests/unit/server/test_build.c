@@ -2,8 +2,6 @@
  * worked off in pieces, end with members equal to a fresh evaluation. Operations are random with a fixed seed. */
 #include "tests/unit/server/world.h"
 
-#include "tests/unit/run.h"
-
 START_TEST(ranges_cover_all_ids_once)
 {
     struct id zero = {{0}}, last;

@@ -3,7 +3,6 @@
  * killed. */
 #include "server/embedded.h"
 
-#include <check.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "db/migrate.h"
 #include "server/base/alloc.h"
 #include "server/base/log.h"
+#include "tests/unit/run.h"
 
 static char top[64]; /* of the test that runs, a process of its own */
 static char home[96];
@@ -175,25 +175,5 @@ START_TEST(test_an_impossible_place)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("embedded");
-    TCase *tests = tcase_create("embedded");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_set_timeout(tests, 90);
-    tcase_add_checked_fixture(tests, begin, end);
-    tcase_add_test(tests, test_made_once_and_found_again);
-    tcase_add_test(tests, test_the_last_one_out_stops_it);
-    tcase_add_test(tests, test_killed_and_started_again);
-    tcase_add_test(tests, test_left_by_a_killed_one);
-    tcase_add_test(tests, test_a_stale_pid_file);
-    tcase_add_test(tests, test_a_long_path);
-    tcase_add_test(tests, test_an_impossible_place);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS_WITH(begin, end, "embedded", test_made_once_and_found_again, test_the_last_one_out_stops_it, test_killed_and_started_again,
+               test_left_by_a_killed_one, test_a_stale_pid_file, test_a_long_path, test_an_impossible_place)

@@ -2,7 +2,6 @@
 #include "server/history.h"
 
 #include "db/history.h"
-#include "tests/unit/run.h"
 #include "tests/unit/server/world.h"
 
 #define DAY 86400
@@ -38,7 +37,6 @@ static void expect_rows(const char *table, const char *key, const char *expected
 
 START_TEST(the_feed_is_counted)
 {
-    begin();
     segment("late", "{\"event\":\"Order Completed\",\"window\":{\"last\":\"90s\"}}");
     settle_at(0);
     TELL(2, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.anonymous = "x", .event = "Order Completed", .at = 1});
@@ -57,13 +55,11 @@ START_TEST(the_feed_is_counted)
     note();
     note();
     expect_rows("segment_size", "late", "0:2:1:+2:-0 1:2:2:+2:-2");
-    world_end();
 }
 END_TEST
 
 START_TEST(many_changes_are_counted_at_once)
 {
-    begin();
     segment("bought", BOUGHT);
     TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
     settle_at(2);
@@ -77,13 +73,11 @@ START_TEST(many_changes_are_counted_at_once)
     ck_assert_int_eq(history_chore(&history), DB_OK);
     expect_rows("segment_size_news", "bought", "");
     expect_rows("segment_size", "bought", "0:1:1:+50000:-1");
-    world_end();
 }
 END_TEST
 
 START_TEST(a_new_definition_is_counted_too)
 {
-    begin();
     segment("bought", BOUGHT);
     TELL(2, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.user = "bob", .event = "Page Viewed", .at = 1});
     settle_at(2);
@@ -97,7 +91,6 @@ START_TEST(a_new_definition_is_counted_too)
     store_run("DELETE FROM segment");
     note();
     ck_assert_int_eq(ask("SELECT count(*) FROM segment_size"), 0);
-    world_end();
 }
 END_TEST
 
@@ -117,7 +110,6 @@ static void fold(void)
 
 START_TEST(old_minutes_become_hours_and_days)
 {
-    begin();
     segment("x", BOUGHT);
     settle_at(0);
     store_run("INSERT INTO segment_size (segment_id, at, size, identified, entered, left_count) VALUES"
@@ -133,7 +125,6 @@ START_TEST(old_minutes_become_hours_and_days)
     store_run("UPDATE segment_size SET at = at - interval '100 days'");
     fold();
     expect_text(GRAINS, "2 00:00 7 11 1");
-    world_end();
 }
 END_TEST
 
@@ -147,7 +138,6 @@ START_TEST(the_past_is_computed)
 {
     char *sizes;
 
-    begin();
     TELL(3, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.user = "bob", .event = "Order Completed", .at = 1},
          {.user = "eve", .event = "Order Completed", .at = 5 * DAY});
     TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 8 * DAY});
@@ -173,7 +163,6 @@ START_TEST(the_past_is_computed)
     note();
     ck_assert(!history_wants(&history, true, 0));
     ck_assert_int_eq(ask("SELECT count(*) FROM segment WHERE backfilled_at IS NULL"), 0);
-    world_end();
 }
 END_TEST
 
@@ -181,7 +170,6 @@ START_TEST(a_past_that_takes_too_long_is_left_out)
 {
     char *sizes;
 
-    begin();
     TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
     segment("bought", BOUGHT);
     settle_at(2);
@@ -198,7 +186,6 @@ START_TEST(a_past_that_takes_too_long_is_left_out)
     free(sizes);
     tick_at(3); /* the time-out did not stay */
     ck_assert_int_eq(db_run_sql(world.db, "SELECT pg_sleep(1.2)", NULL, NULL), DB_OK);
-    world_end();
 }
 END_TEST
 
@@ -207,7 +194,6 @@ START_TEST(it_rests_while_events_come)
 {
     int64_t began_us, ended_us, rest_us;
 
-    begin();
     segment("bought", BOUGHT);
     settle_at(2);
     note();
@@ -225,9 +211,8 @@ START_TEST(it_rests_while_events_come)
         ck_assert(history_wants(&history, false, rest_us));
         ck_assert(history_wants(&history, true, ended_us));
     }
-    world_end();
 }
 END_TEST
 
-RUN_TESTS("history", the_feed_is_counted, many_changes_are_counted_at_once, a_new_definition_is_counted_too,
-          old_minutes_become_hours_and_days, the_past_is_computed, a_past_that_takes_too_long_is_left_out, it_rests_while_events_come)
+RUN_TESTS_WITH(begin, world_end, "history", the_feed_is_counted, many_changes_are_counted_at_once, a_new_definition_is_counted_too,
+               old_minutes_become_hours_and_days, the_past_is_computed, a_past_that_takes_too_long_is_left_out, it_rests_while_events_come)

@@ -2,7 +2,6 @@
 #include "db/list.h"
 
 #include "db/tick.h"
-#include "tests/unit/run.h"
 #include "tests/unit/server/world.h"
 
 static void list(const char *key)
@@ -76,7 +75,6 @@ START_TEST(an_edit_is_applied_by_the_next_tick)
     struct list_outcome outcome;
     int64_t op_id;
 
-    world_begin();
     list("vip");
     tick_at(0);
     TELL(1, 0, {.user = "ada", .event = "Order Completed", .at = 1});
@@ -103,7 +101,6 @@ START_TEST(an_edit_is_applied_by_the_next_tick)
     expect_text("SELECT string_agg(DISTINCT cause, ' ') FROM change WHERE op = 'exit'", "list");
     expect_text("SELECT count(*)::text FROM list_op WHERE people <> '{}'", "0");
     expect_feed();
-    world_end();
 }
 END_TEST
 
@@ -111,7 +108,6 @@ START_TEST(replace_leaves_exactly_those_named)
 {
     int64_t op_id, entered;
 
-    world_begin();
     list("vip");
     op_id = edit("vip", LIST_REPLACE, "ada bob", true);
     tick_at(1);
@@ -128,7 +124,6 @@ START_TEST(replace_leaves_exactly_those_named)
     expect_outcome(op_id, 0, 3, 0);
     expect_members("vip", "");
     expect_feed();
-    world_end();
 }
 END_TEST
 
@@ -136,7 +131,6 @@ START_TEST(edits_of_one_tick_are_applied_in_order)
 {
     int64_t first, second, third;
 
-    world_begin();
     list("vip");
     first = edit("vip", LIST_ADD, "ada bob", true);
     second = edit("vip", LIST_REMOVE, "ada", true);
@@ -147,13 +141,11 @@ START_TEST(edits_of_one_tick_are_applied_in_order)
     expect_outcome(third, 1, 0, 1);
     expect_members("vip", "ada bob");
     expect_feed();
-    world_end();
 }
 END_TEST
 
 START_TEST(who_refers_to_a_list_moves_in_the_same_tick)
 {
-    world_begin();
     list("vip");
     segment("vip-buyer", "{\"all\":[{\"segment\":\"vip\"},{\"event\":\"Order Completed\"}]}");
     segment("not-vip", "{\"not\":{\"segment\":\"vip\"}}");
@@ -172,13 +164,11 @@ START_TEST(who_refers_to_a_list_moves_in_the_same_tick)
     expect_members("vip-buyer", "");
     expect_members("not-vip", "ada eve");
     expect_right();
-    world_end();
 }
 END_TEST
 
 START_TEST(a_merge_moves_the_membership)
 {
-    world_begin();
     list("vip");
     segment("vip-too", "{\"segment\":\"vip\"}");
     settle_at(0);
@@ -196,13 +186,11 @@ START_TEST(a_merge_moves_the_membership)
     ck_assert_int_eq(ask("SELECT count(DISTINCT entered_at) FROM membership"), 1); /* the earlier one */
     expect_text("SELECT size || ' ' || identified FROM segment_version v JOIN segment s USING (segment_id) WHERE key = 'vip'", "3 3");
     expect_right();
-    world_end();
 }
 END_TEST
 
 START_TEST(an_edit_and_a_merge_in_one_tick)
 {
-    world_begin();
     list("vip");
     (void)edit("vip", LIST_ADD, "(x) (y)", true);
     tick_at(1);
@@ -213,13 +201,11 @@ START_TEST(an_edit_and_a_merge_in_one_tick)
     tick_at(3);
     expect_members("vip", "ada");
     expect_feed();
-    world_end();
 }
 END_TEST
 
 START_TEST(an_erased_person_leaves_a_list)
 {
-    world_begin();
     list("vip");
     (void)edit("vip", LIST_ADD, "ada bob", true);
     tick_at(1);
@@ -231,13 +217,11 @@ START_TEST(an_erased_person_leaves_a_list)
     expect_last_change("exit ada erase");
     expect_text("SELECT size::text FROM segment_version", "1");
     expect_feed();
-    world_end();
 }
 END_TEST
 
 START_TEST(new_people_are_part_of_the_population)
 {
-    world_begin();
     list("vip");
     segment("not", NOT_BOUGHT);
     settle_at(0);
@@ -253,7 +237,6 @@ START_TEST(new_people_are_part_of_the_population)
     expect_members("not", "(x)");
     expect_sound();
     expect_right();
-    world_end();
 }
 END_TEST
 
@@ -262,7 +245,6 @@ START_TEST(an_edit_waits_for_the_queue)
     int64_t op_id;
     struct list_outcome outcome;
 
-    world_begin();
     list("vip");
     (void)edit("vip", LIST_ADD, "(x)", true);
     tick_at(1);
@@ -281,7 +263,6 @@ START_TEST(an_edit_waits_for_the_queue)
     ck_assert(outcome.done);
     expect_members("vip", "ada");
     expect_feed();
-    world_end();
 }
 END_TEST
 
@@ -290,7 +271,6 @@ START_TEST(an_edit_of_a_deleted_list_goes)
     struct list_outcome outcome;
     int64_t op_id;
 
-    world_begin();
     list("vip");
     op_id = edit("vip", LIST_ADD, "ada", true);
     store_run("UPDATE segment SET deleted_at = now(), key = '~1:vip'");
@@ -298,7 +278,6 @@ START_TEST(an_edit_of_a_deleted_list_goes)
     ck_assert_int_eq(db_list_read(store_db, op_id, &outcome), DB_NONE);
     ck_assert_int_eq(ask("SELECT count(*) FROM membership"), 0);
     ck_assert_int_eq(db_list_put(store_db, &(struct list_edit){.key = "vip", .n = 0}, &op_id), DB_NONE);
-    world_end();
 }
 END_TEST
 
@@ -311,7 +290,6 @@ START_TEST(many_people)
     struct list_edit step = {.key = "vip", .people = raw, .n = PEOPLE};
     int64_t op_id;
 
-    world_begin();
     list("vip");
     segment("vip-too", "{\"segment\":\"vip\"}");
     settle_at(0);
@@ -336,14 +314,13 @@ START_TEST(many_people)
     expect_outcome(op_id, 0, PEOPLE - 5, 5);
     ck_assert_int_eq(ask("SELECT count(*) FROM membership"), 10);
     expect_right();
-    world_end();
     free(people);
     free(raw);
     free(names);
 }
 END_TEST
 
-RUN_TESTS("lists", an_edit_is_applied_by_the_next_tick, replace_leaves_exactly_those_named, edits_of_one_tick_are_applied_in_order,
-          who_refers_to_a_list_moves_in_the_same_tick, a_merge_moves_the_membership, an_edit_and_a_merge_in_one_tick,
-          an_erased_person_leaves_a_list, new_people_are_part_of_the_population, an_edit_waits_for_the_queue,
-          an_edit_of_a_deleted_list_goes, many_people)
+RUN_TESTS_WITH(world_begin, world_end, "lists", an_edit_is_applied_by_the_next_tick, replace_leaves_exactly_those_named,
+               edits_of_one_tick_are_applied_in_order, who_refers_to_a_list_moves_in_the_same_tick, a_merge_moves_the_membership,
+               an_edit_and_a_merge_in_one_tick, an_erased_person_leaves_a_list, new_people_are_part_of_the_population,
+               an_edit_waits_for_the_queue, an_edit_of_a_deleted_list_goes, many_people)

@@ -1,8 +1,6 @@
 /* Which candidates a tick decides without asking, by the names and times of events above all, and which it asks in SQL; members are right either way. */
 #include "tests/unit/server/world.h"
 
-#include "tests/unit/run.h"
-
 /* So many segments that look at all events that reading these pays. */
 static void many_segments(void)
 {
@@ -18,7 +16,6 @@ static void many_segments(void)
 /* With several segments for a person the names and times of her events decide where they can; the rest is asked. */
 START_TEST(names_and_times_decide)
 {
-    world_begin();
     segment("twice", "{\"event\":\"View\",\"gte\":2}");
     segment("late", "{\"event\":\"View\",\"window\":{\"last\":\"10s\"}}");
     segment("keen", "{\"all\":[{\"event\":\"View\",\"gte\":2},{\"event\":\"View\",\"where\":{\"property\":\"n\",\"eq\":1}}]}");
@@ -44,14 +41,12 @@ START_TEST(names_and_times_decide)
     tick_at(105);
     expect_members("other", "");
     expect_right();
-    world_end();
 }
 END_TEST
 
 /* Few that look at all events are left to SQL; what is read for the others ends where their windows do. */
 START_TEST(few_that_look_at_all_events_are_asked)
 {
-    world_begin();
     segment("ever", "{\"event\":\"View\",\"gte\":2}");
     segment("old", "{\"any\":[{\"trait\":\"x\",\"eq\":1},{\"event\":\"Old\",\"where\":{\"property\":\"n\",\"eq\":1}},"
                    "{\"event\":\"View\",\"where\":{\"property\":\"n\",\"eq\":1},\"gte\":9}]}");
@@ -70,14 +65,12 @@ START_TEST(few_that_look_at_all_events_are_asked)
     expect_members("b", "ada");
     expect_members("c", "");
     expect_right();
-    world_end();
 }
 END_TEST
 
 /* Of a segment referred to counts what is stored, the changes of this tick with it. */
 START_TEST(references_are_what_is_stored)
 {
-    world_begin();
     segment("base", "{\"event\":\"View\",\"gte\":2}");
     segment("both", "{\"all\":[{\"segment\":\"base\"},{\"event\":\"View\",\"window\":{\"last\":\"10s\"}}]}");
     segment("either", "{\"any\":[{\"segment\":\"base\"},{\"event\":\"View\",\"window\":{\"last\":\"10s\"},\"gte\":5}]}");
@@ -95,13 +88,11 @@ START_TEST(references_are_what_is_stored)
     expect_members("either", "ada");
     expect_members("neither", "");
     expect_right();
-    world_end();
 }
 END_TEST
 
 START_TEST(who_has_very_many_events_is_asked)
 {
-    world_begin();
     segment("once", "{\"event\":\"View\"}");
     segment("often", "{\"event\":\"View\",\"gte\":1001}");
     segment("never", "{\"not\":{\"event\":\"View\"}}");
@@ -118,7 +109,6 @@ START_TEST(who_has_very_many_events_is_asked)
     ck_assert_uint_eq(world.result.evaluated, 10);
     expect_members("often", "ada");
     expect_right();
-    world_end();
 }
 END_TEST
 
@@ -133,7 +123,6 @@ static void short_segments(void)
 /* A visitor without traits and consents is asked nothing about them, and nobody about a random share. */
 START_TEST(who_has_no_traits_is_not_asked)
 {
-    world_begin();
     short_segments();
     segment("free", "{\"trait\":\"x\",\"neq\":true}");
     segment("pro", "{\"all\":[{\"trait\":\"x\",\"eq\":true},{\"event\":\"View\"}]}");
@@ -162,14 +151,12 @@ START_TEST(who_has_no_traits_is_not_asked)
     expect_members("free", "ada cid");
     expect_members("mute", "ada bob");
     expect_right();
-    world_end();
 }
 END_TEST
 
 /* Whoever comes in for a trait alone is asked: nothing is read for her sake. Those around her in the order of ids are decided. */
 START_TEST(who_changes_a_trait_is_asked)
 {
-    world_begin();
     short_segments();
     segment("free", "{\"trait\":\"plan\",\"neq\":\"pro\"}");
     segment("gold", "{\"trait\":\"plan\",\"eq\":\"gold\"}");
@@ -199,9 +186,8 @@ START_TEST(who_changes_a_trait_is_asked)
     expect_members("half", "u0 u3 v0");
     expect_members("free", "u0 u1 u2 u3 u4 u5 v0 v1 v2");
     expect_right();
-    world_end();
 }
 END_TEST
 
-RUN_TESTS("sift", names_and_times_decide, few_that_look_at_all_events_are_asked, references_are_what_is_stored,
-          who_has_very_many_events_is_asked, who_has_no_traits_is_not_asked, who_changes_a_trait_is_asked)
+RUN_TESTS_WITH(world_begin, world_end, "sift", names_and_times_decide, few_that_look_at_all_events_are_asked, references_are_what_is_stored,
+               who_has_very_many_events_is_asked, who_has_no_traits_is_not_asked, who_changes_a_trait_is_asked)

@@ -6,8 +6,6 @@
 
 #include "tests/unit/server/world.h"
 
-#include "tests/unit/run.h"
-
 enum { DEADLINE_S = 20 };
 
 /* Waits until the query gives that number. */
@@ -37,7 +35,7 @@ static int64_t now(void)
 START_TEST(follows_events)
 {
     atomic_int changes = 0, ticks = 0;
-    struct worker_config config = {.url = store_url(), .changed = count_up, .context = &changes, .audit_ms = 10};
+    struct worker_config config = {.url = run_database(), .changed = count_up, .context = &changes, .audit_ms = 10};
     struct worker_stats stats;
     struct worker *worker;
 
@@ -73,7 +71,7 @@ END_TEST
 
 START_TEST(survives_a_lost_connection)
 {
-    struct worker_config config = {.url = store_url()};
+    struct worker_config config = {.url = run_database()};
     struct worker *worker;
 
     store_begin();
@@ -95,7 +93,7 @@ END_TEST
 
 START_TEST(hands_the_lead_over)
 {
-    struct worker_config config = {.url = store_url()};
+    struct worker_config config = {.url = run_database()};
     struct worker *first, *second;
     struct worker_stats stats;
 
@@ -122,7 +120,7 @@ END_TEST
 
 START_TEST(deletes_and_sweeps)
 {
-    struct worker_config config = {.url = store_url()};
+    struct worker_config config = {.url = run_database()};
     struct worker *worker;
 
     store_begin();
@@ -142,7 +140,7 @@ END_TEST
 
 START_TEST(a_definition_that_is_refused_fails_alone)
 {
-    struct worker_config config = {.url = store_url()};
+    struct worker_config config = {.url = run_database()};
     struct worker *worker;
 
     store_begin();
@@ -172,7 +170,7 @@ static struct worker_stats stats_of(struct worker *worker)
 START_TEST(history_yields_to_events)
 {
     enum { SHARE = 20, SLICES_US = 400 * 1000, EVENTS = 25 };
-    struct worker_config config = {.url = store_url()};
+    struct worker_config config = {.url = run_database()};
     int64_t began_us, until_us = clock_mono_us() + DEADLINE_S * US_PER_S;
     struct worker_stats before, after;
     struct worker *worker;

@@ -1,9 +1,6 @@
-/* The queue and the writers against a real PostgreSQL: bounds,
- * batches, jobs given back once, a database that is away, a refused
- * batch, draining. */
+/* The writers against a real PostgreSQL: batches, jobs given back once, a database that is away, a refused batch, draining. */
 #include "server/writer.h"
 
-#include <check.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,8 +11,7 @@
 #include "db/migrate.h"
 #include "server/base/alloc.h"
 #include "server/base/log.h"
-
-/* --- Jobs --- */
+#include "tests/unit/run.h"
 
 struct seen {
     atomic_size_t stored;      /* jobs given back as stored, */
@@ -71,92 +67,9 @@ static void wait_for(atomic_size_t *count, size_t n)
     }
 }
 
-/* --- The queue --- */
-
-START_TEST(test_queue_takes_all_that_waits)
-{
-    struct queue *queue = queue_new(&(struct queue_limits){.messages = 10, .bytes = 1000});
-    const struct queue_limits most = {.messages = 6, .bytes = 1000};
-    struct ingest_job *jobs[3], *taken;
-
-    ck_assert_ptr_null(queue_take(queue, &most, 1));
-    for (int i = 0; i < 3; i++) {
-        jobs[i] = new_job(3, "q");
-        ck_assert(queue_put(queue, jobs[i]));
-    }
-    ck_assert(!queue_put(queue, jobs[0])); /* 12 messages */
-    taken = queue_take(queue, &most, 0);
-    ck_assert(taken == jobs[0] && taken->next == jobs[1] && !taken->next->next);
-    ck_assert_uint_eq(queue_size(queue).messages, 3);
-    queue_close(queue);
-    ck_assert(!queue_put(queue, jobs[0]));
-    ck_assert(!queue_is_done(queue));
-    ck_assert(queue_take(queue, &most, 0) == jobs[2]);
-    ck_assert(queue_is_done(queue));
-    ck_assert_ptr_null(queue_take(queue, &most, 1000000)); /* closed: does not wait */
-    queue_free(queue);
-    for (int i = 0; i < 3; i++)
-        ingest_job_free(jobs[i]);
-}
-END_TEST
-
-START_TEST(test_a_second_taker_leaves_little_to_the_first)
-{
-    struct queue *queue = queue_new(&(struct queue_limits){.messages = 10000, .bytes = 1000000});
-    const struct queue_limits most = {.messages = 10000, .bytes = 1000000};
-    struct ingest_job *jobs[5];
-
-    for (int i = 0; i < 5; i++)
-        jobs[i] = new_job(i == 2 ? QUEUE_SHARE_MESSAGES : 1, "q");
-    ck_assert(queue_put(queue, jobs[0]));
-    ck_assert(queue_take(queue, &most, 0) == jobs[0]);
-    ck_assert(queue_put(queue, jobs[1]));
-    ck_assert_ptr_null(queue_take(queue, &most, 0)); /* soon the first is back, */
-    queue_done(queue);
-    ck_assert(queue_take(queue, &most, 0) == jobs[1]); /* and takes it */
-    ck_assert(queue_put(queue, jobs[2]));
-    ck_assert(queue_take(queue, &most, 0) == jobs[2]); /* much: the second, too */
-    ck_assert(queue_put(queue, jobs[3]));
-    ck_assert(queue_take(queue, &most, 60 * 1000) == jobs[3]); /* both are long away: after QUEUE_SHARE_MS */
-    ck_assert(queue_put(queue, jobs[4]));
-    queue_close(queue);
-    ck_assert(queue_take(queue, &most, 0) == jobs[4]);
-    queue_free(queue);
-    for (int i = 0; i < 5; i++)
-        ingest_job_free(jobs[i]);
-}
-END_TEST
-
-START_TEST(test_queue_bounds_bytes_but_takes_one_large)
-{
-    struct queue *queue = queue_new(&(struct queue_limits){.messages = 10, .bytes = 150});
-    const struct queue_limits most = {.messages = 1, .bytes = 1};
-    struct ingest_job *large = new_job(50, "large"), *other = new_job(1, "other");
-
-    large->bytes = 1000;
-    ck_assert(queue_put(queue, large));
-    ck_assert(!queue_put(queue, other));
-    ck_assert(queue_take(queue, &most, 0) == large);
-    queue_done(queue);
-    ck_assert(queue_put(queue, other));
-    ck_assert(queue_take(queue, &most, 0) == other);
-    ck_assert_uint_eq(queue_size(queue).bytes, 0);
-    queue_free(queue);
-    ingest_job_free(large);
-    ingest_job_free(other);
-}
-END_TEST
-
-/* --- The writers --- */
-
-static const char *url(void)
-{
-    return getenv("TEST_DATABASE_URL");
-}
-
 static int64_t ask(const char *sql)
 {
-    struct db_config config = {.url = url(), .role = "test", .bare = true};
+    struct db_config config = {.url = run_database(), .role = "test", .bare = true};
     struct db *db = db_new(&config);
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     int64_t answer;
@@ -170,13 +83,13 @@ static int64_t ask(const char *sql)
 
 static void begin(void)
 {
-    struct db_config config = {.url = url(), .role = "test", .bare = true};
+    struct db_config config = {.url = run_database(), .role = "test", .bare = true};
     struct db *db = db_new(&config);
 
     ck_assert_int_eq(log_setup("logfmt", "error"), 0);
     ck_assert_int_eq(db_connect(db), DB_OK);
     ck_assert_int_ne(db_script(db, "DROP SCHEMA public CASCADE; CREATE SCHEMA public"), DB_ERROR);
-    ck_assert_int_eq(db_migrate(url()), DB_OK);
+    ck_assert_int_eq(db_migrate(run_database()), DB_OK);
     ck_assert_int_ne(db_script(db, "INSERT INTO source (name) VALUES ('shop')"), DB_ERROR);
     db_free(db);
 }
@@ -184,7 +97,7 @@ static void begin(void)
 static struct writer *start(struct seen *seen, unsigned threads)
 {
     struct writer_config config = {
-        .url = url(), .threads = threads, .notify = true, .stored = on_stored, .wake_worker = on_wake, .context = seen};
+        .url = run_database(), .threads = threads, .notify = true, .stored = on_stored, .wake_worker = on_wake, .context = seen};
 
     return writer_start(&config);
 }
@@ -283,7 +196,7 @@ END_TEST
 START_TEST(test_others_hear_of_it)
 {
     struct seen seen = {.stored = 0};
-    struct db_config config = {.url = url(), .role = "listener", .bare = true};
+    struct db_config config = {.url = run_database(), .role = "listener", .bare = true};
     struct db *db = db_new(&config);
     struct writer *writer = start(&seen, 1);
     char channel[64] = "";
@@ -299,27 +212,5 @@ START_TEST(test_others_hear_of_it)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("writer");
-    TCase *queue = tcase_create("queue"), *writer = tcase_create("writer");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_add_test(queue, test_queue_takes_all_that_waits);
-    tcase_add_test(queue, test_a_second_taker_leaves_little_to_the_first);
-    tcase_add_test(queue, test_queue_bounds_bytes_but_takes_one_large);
-    suite_add_tcase(suite, queue);
-    tcase_set_timeout(writer, 60);
-    tcase_add_checked_fixture(writer, begin, NULL);
-    tcase_add_test(writer, test_many_jobs_few_commits);
-    tcase_add_test(writer, test_jobs_wait_while_the_database_is_away);
-    tcase_add_test(writer, test_what_cannot_be_stored_is_given_up_at_the_stop);
-    tcase_add_test(writer, test_stop_stores_what_waits);
-    tcase_add_test(writer, test_others_hear_of_it);
-    suite_add_tcase(suite, writer);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+RUN_TESTS_WITH(begin, NULL, "writer", test_many_jobs_few_commits, test_jobs_wait_while_the_database_is_away,
+               test_what_cannot_be_stored_is_given_up_at_the_stop, test_stop_stores_what_waits, test_others_hear_of_it)

@@ -25,7 +25,7 @@ static struct hand world; /* of the test that runs, a process of its own */
 
 static inline void hand_open(struct hand *hand)
 {
-    struct db_config config = {.url = store_url(), .role = "worker", .worker = true};
+    struct db_config config = {.url = run_database(), .role = "worker", .worker = true};
 
     *hand = (struct hand){.db = db_new(&config)};
     ck_assert_int_eq(db_connect(hand->db), DB_OK);
