@@ -9,6 +9,7 @@
 #include "server/base/log.h"
 
 enum { COPY_PIECE = 64 * 1024 };
+#define READ_ONLY "25006" /* sqlstate */
 
 /* Classes that mean "the same again later" (architecture.md, "Failure"): connection, transaction rollback, resources, object state, operator and system. */
 static enum db_status status_of(const char *sqlstate)
@@ -21,12 +22,15 @@ static enum db_status status_of(const char *sqlstate)
     return DB_ERROR;
 }
 
-/* Notes a failed result; logs it unless it is a passing one. */
+/* Notes a failed result; logs it unless it is a passing one. Where nothing can be written the connection is dropped: after a failover the next one may reach
+ * the server that has taken over. */
 static enum db_status failure(struct db *db, const PGresult *result)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     enum db_status status = status_of(sqlstate ? sqlstate : "08000");
 
+    if (sqlstate && strcmp(sqlstate, READ_ONLY) == 0)
+        return conn_lost(db, "the database is read-only");
     conn_note(db, sqlstate, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
     if (status == DB_ERROR)
         log_warn("statement failed", LOG_FIELD("role", LOG_TEXT(db->config.role)), LOG_FIELD("sqlstate", LOG_TEXT(db->sqlstate)),
@@ -269,7 +273,7 @@ static enum db_status end_simple(struct db *db, enum db_status status)
     PGresult *result;
     bool gone = false;
 
-    while ((result = conn_next_result(db, &gone)) != NULL) {
+    while (db->conn && (result = conn_next_result(db, &gone)) != NULL) {
         enum db_status one = judge(db, result);
 
         PQclear(result);
@@ -277,7 +281,7 @@ static enum db_status end_simple(struct db *db, enum db_status status)
             status = one;
     }
     db->failed = DB_OK;
-    if (gone || !PQenterPipelineMode(db->conn))
+    if (gone || !db->conn || !PQenterPipelineMode(db->conn))
         return conn_lost(db, NULL);
     return status;
 }

@@ -61,6 +61,18 @@ int db_socket(const struct db *db)
     return db->conn ? PQsocket(db->conn) : -1;
 }
 
+static bool says_on(const struct db *db, const char *parameter)
+{
+    const char *value = PQparameterStatus(db->conn, parameter);
+
+    return value && strcmp(value, "on") == 0;
+}
+
+bool db_is_read_only(const struct db *db)
+{
+    return says_on(db, "in_hot_standby") || says_on(db, "default_transaction_read_only");
+}
+
 bool db_refused(const struct db *db)
 {
     return db->refused;

@@ -60,9 +60,11 @@ struct db_config {
 /* No connection is made yet. The caller's, to db_free. config is copied. */
 struct db *db_new(const struct db_config *config);
 void db_free(struct db *db);
-/* Connects and prepares unless connected. DB_OK, DB_RETRY (not reachable, starting up, refused …) or DB_ERROR (not UTF8, wrong SQL); logged. */
+/* Connects and prepares unless connected: to the first host of the URL that is no standby (unless its target_session_attrs says otherwise). DB_OK, DB_RETRY (not reachable, starting up, refused …) or DB_ERROR (not UTF8, wrong SQL); logged. */
 enum db_status db_connect(struct db *db) MUST_CHECK;
 bool db_is_connected(const struct db *db);
+/* Does the server say, as of its last answer, that nothing can be written: a standby, or default_transaction_read_only? False without a connection. */
+bool db_is_read_only(const struct db *db);
 /* Was the last db_connect (DB_RETRY) turned away for a reason that waiting alone does not cure: password, role, database, pg_hba.conf? */
 bool db_refused(const struct db *db);
 /* Is an idle connection still one, as far as the kernel knows? One that the server has ended is dropped. */

@@ -110,12 +110,14 @@ static bool says_refused(const char *message)
 static enum db_status open_socket(struct db *db)
 {
     AUTO_BUF struct buf name = BUF_INIT(64);
-    const char *const keys[] = {"dbname",          "connect_timeout",     "application_name", "client_encoding",
-                                "keepalives_idle", "keepalives_interval", "keepalives_count", NULL};
-    const char *values[] = {db->config.url, CONNECT_TIMEOUT_S, NULL, "UTF8", "10", "5", "3", NULL};
+    const char *const keys[] = {"target_session_attrs", "dbname",           "connect_timeout",
+                                "application_name",     "client_encoding",  "keepalives_idle",
+                                "keepalives_interval",  "keepalives_count", NULL};
+    const char *values[] = {"primary", db->config.url, CONNECT_TIMEOUT_S, NULL, "UTF8", "10", "5", "3",
+                            NULL}; /* the URL overrides the first */
 
     buf_addf(&name, "cohortd %s", db->config.role);
-    values[2] = buf_text(&name);
+    values[3] = buf_text(&name);
     if (conn_is_shut(db))
         return DB_RETRY;
     db->conn = PQconnectdbParams(keys, values, 1);

@@ -90,7 +90,7 @@ static const char *port_not_ready(struct app *app)
         return "stopping\n";
     if (!db_gate_is_open(app->work))
         return atomic_load(&app->waits);
-    return notify_is_up(app->notify) ? NULL : "the database cannot be reached\n";
+    return notify_not_ready(app->notify);
 }
 
 static void port_stats(struct app *app, struct server_stats *ret_stats)

@@ -26,6 +26,7 @@ struct notify {
     int stop_fd;
     _Atomic bool stopping;
     _Atomic int64_t answered_us; /* monotonic */
+    _Atomic bool read_only;      /* as of the last answer */
     /* owned by the thread */
     struct db *db;
     int64_t last_seq;
@@ -64,8 +65,10 @@ static enum db_status look(struct notify *notify)
         status = db_measure_clock(notify->db);
         notify->clock_us = now_us;
     }
-    if (status == DB_OK)
+    if (status == DB_OK) {
+        atomic_store(&notify->read_only, db_is_read_only(notify->db));
         atomic_store(&notify->answered_us, clock_mono_us());
+    }
     return status;
 }
 
@@ -154,7 +157,9 @@ void notify_stop(struct notify *notify)
     free(notify);
 }
 
-bool notify_is_up(const struct notify *notify)
+const char *notify_not_ready(const struct notify *notify)
 {
-    return clock_mono_us() - atomic_load(&notify->answered_us) < UP_US;
+    if (clock_mono_us() - atomic_load(&notify->answered_us) >= UP_US)
+        return "the database cannot be reached\n";
+    return atomic_load(&notify->read_only) ? "the database is read-only\n" : NULL;
 }

@@ -18,5 +18,5 @@ struct notify_config {
 
 struct notify *notify_start(const struct notify_config *config);
 void notify_stop(struct notify *notify);
-/* Has the database answered within the last seconds? Any thread. */
-bool notify_is_up(const struct notify *notify);
+/* NULL when the database has answered within the last seconds and can be written to; else why not, a static line. Any thread. */
+const char *notify_not_ready(const struct notify *notify);

@@ -11,8 +11,8 @@ TESTPG = str(ROOT / "scripts" / "testpg")
 
 
 class Postgres:
-    def __init__(self, durable=False):
-        command = [TESTPG, "start"] + (["--durable"] if durable else [])
+    def __init__(self, durable=False, standby_of=None):
+        command = [TESTPG, "standby", standby_of.url] if standby_of else [TESTPG, "start"] + (["--durable"] if durable else [])
         self.url = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
         self.folder = self.url.split("host=")[1]
 
@@ -38,6 +38,9 @@ class Postgres:
 
     def restart(self):
         subprocess.run([TESTPG, "restart", self.url], check=True)
+
+    def promote(self):
+        subprocess.run([TESTPG, "promote", self.url], check=True)
 
     def log(self):
         return pathlib.Path(self.folder, "log").read_text(errors="replace")
