@@ -16,7 +16,7 @@ void db_args_release(struct db_args *args)
     args->types[0] = '\0';
 }
 
-void db_args_clear(struct db_args *args)
+static void clear(struct db_args *args)
 {
     buf_clear(&args->store);
     args->n = 0;
@@ -287,7 +287,7 @@ void db_copy_begin(struct db_args *rows)
 {
     static const char head[] = "PGCOPY\n\377\r\n";
 
-    db_args_clear(rows);
+    clear(rows);
     buf_add(&rows->store, head, sizeof head); /* the signature ends with NUL; then flags and the length of an extension */
     put_int32(&rows->store, 0);
     put_int32(&rows->store, 0);

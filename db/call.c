@@ -227,11 +227,6 @@ enum db_status db_run_sql(struct db *db, const char *sql, const struct db_args *
     return run_call(db, &(struct call){.sql = sql, .args = args}, ret_rows);
 }
 
-enum db_status db_run_prepared(struct db *db, const char *name, const struct db_args *args, struct db_rows *ret_rows)
-{
-    return run_call(db, &(struct call){.prepared = name, .args = args}, ret_rows);
-}
-
 void conn_send_prepare(struct db *db, const char *name, const char *sql, const char *types)
 {
     size_t n = strlen(types);

@@ -13,7 +13,7 @@ DB_STATEMENT(change_prune, "zl",
              "DELETE FROM change WHERE ctid = ANY (ARRAY(SELECT ctid FROM change WHERE at < $1"
              " AND seq < (SELECT seq FROM change ORDER BY seq DESC LIMIT 1) ORDER BY at LIMIT $2))");
 
-const char *change_cause_text(enum change_cause cause)
+static const char *cause_text(enum change_cause cause)
 {
     static const char *const texts[] = {
         [CAUSE_ERASE] = "erase", [CAUSE_MERGE] = "merge",     [CAUSE_LIST] = "list", [CAUSE_EVENT] = "event",
@@ -43,7 +43,7 @@ enum db_status db_change_insert(struct db *db, const struct db_change *changes, 
         array_text(&args, changes[i].who.anonymous_id);
         array_text(&args, changes[i].who.email);
         array_text(&args, changes[i].enter ? "enter" : "exit");
-        array_text(&args, change_cause_text(changes[i].cause));
+        array_text(&args, cause_text(changes[i].cause));
         db_array_instant(&args, at_us);
         if (i + 1 == n || db_copy_is_due(&args))
             status = db_copy(db, CHANGE_COPY, &args);

@@ -9,7 +9,6 @@
 
 /* Why a membership changed; of several reasons the first counts. */
 enum change_cause { CAUSE_ERASE, CAUSE_MERGE, CAUSE_LIST, CAUSE_EVENT, CAUSE_TRAIT, CAUSE_SEGMENT, CAUSE_TIME };
-const char *change_cause_text(enum change_cause cause);
 
 struct db_change {
     int32_t segment_id;

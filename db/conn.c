@@ -56,11 +56,6 @@ const char *db_message(const struct db *db)
     return db->message;
 }
 
-int db_socket(const struct db *db)
-{
-    return db->conn ? PQsocket(db->conn) : -1;
-}
-
 static bool says_on(const struct db *db, const char *parameter)
 {
     const char *value = PQparameterStatus(db->conn, parameter);
@@ -194,10 +189,11 @@ static bool take_notify(struct db *db, char *ret_channel, size_t size)
 
 enum db_status db_wait_notify(struct db *db, int wake_fd, unsigned timeout_ms, char *ret_channel, size_t size)
 {
-    struct pollfd fds[2] = {{.fd = db_socket(db), .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
+    struct pollfd fds[2] = {{.events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
 
     if (!db->conn)
         return DB_RETRY;
+    fds[0].fd = PQsocket(db->conn);
     if (take_notify(db, ret_channel, size))
         return DB_OK;
     if (poll(fds, ARRAY_LEN(fds), (int)timeout_ms) <= 0 || !fds[0].revents)

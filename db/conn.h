@@ -74,8 +74,6 @@ void db_disconnect(struct db *db);
 /* SQLSTATE of the last failed call, "" when it had none (connection lost); and PostgreSQL's primary message, for the log only. Lives until the next call. */
 const char *db_sqlstate(const struct db *db);
 const char *db_message(const struct db *db);
-/* The connection's socket, for poll; -1 when not connected. */
-int db_socket(const struct db *db);
 /* Measures the database's clock again (config.clock). */
 enum db_status db_measure_clock(struct db *db) MUST_CHECK;
 
@@ -98,7 +96,6 @@ struct db_args {
     }
 #define AUTO_DB_ARGS CLEANUP(db_args_release)
 void db_args_release(struct db_args *args);
-void db_args_clear(struct db_args *args);
 
 void db_arg_null(struct db_args *args, char type);
 void db_arg_text(struct db_args *args, const char *text); /* NULL: null; also below */
@@ -160,8 +157,7 @@ double db_real(const struct db_rows *rows, size_t row, int column); /* real or d
 bool db_bool(const struct db_rows *rows, size_t row, int column);
 int64_t db_instant(const struct db_rows *rows, size_t row, int column); /* INSTANT_NONE when null */
 struct id db_id(const struct db_rows *rows, size_t row, int column);    /* zero when null */
-/* Elements of a uuid[], integer[], bigint[], timestamptz[] or text[]: how many, and element i. Null elements read as zero or NULL. */
-size_t db_array_count(const struct db_rows *rows, size_t row, int column);
+/* Elements of a uuid[], integer[], bigint[], timestamptz[] or text[], one after the other. Null elements read as zero or NULL; a null array has none. */
 struct db_array {
     const char *at; /* the next element */
     size_t left;
@@ -177,9 +173,8 @@ const char *db_array_next_text(struct db_array *array, size_t *ret_len); /* not 
 enum db_status db_run(struct db *db, const struct db_statement *statement, const struct db_args *args, struct db_rows *ret_rows) MUST_CHECK;
 /* SQL made at run time (by segment/): args give the types. */
 enum db_status db_run_sql(struct db *db, const char *sql, const struct db_args *args, struct db_rows *ret_rows) MUST_CHECK;
-/* Prepared by hand under a name, for the worker's versions; types as type letters. */
+/* Prepared by hand, for compiled segments: db_run and db_send take it as a struct db_statement of that name and these types. */
 enum db_status db_prepare(struct db *db, const char *name, const char *sql, const char *types) MUST_CHECK;
-enum db_status db_run_prepared(struct db *db, const char *name, const struct db_args *args, struct db_rows *ret_rows) MUST_CHECK;
 enum db_status db_deallocate(struct db *db, const char *name) MUST_CHECK;
 /* COPY … FROM STDIN (FORMAT binary): for many rows half the price of an INSERT from arrays. Outside any pipeline; may stand in a transaction.
  * Rows that were written are rows no more. */

@@ -124,7 +124,7 @@ bool gains_first_moves(const struct gains *gains, size_t profile)
     return gained_us != INSTANT_NONE && (old_us == INSTANT_NONE || gained_us < old_us);
 }
 
-bool gains_last_moves(const struct gains *gains, size_t profile)
+static bool last_moves(const struct gains *gains, size_t profile)
 {
     int64_t gained_us = gains->profiles[profile].last_us, old_us = profile_at(gains, profile)->last_seen_us;
 
@@ -140,7 +140,7 @@ static void gather_profiles(struct gains *gains)
             continue;
         if (!profile_at(gains, i)->exists)
             *VEC_ADD(&gains->created) = i;
-        else if (gains_traits_change(gains, i) || gains_first_moves(gains, i) || gains_last_moves(gains, i))
+        else if (gains_traits_change(gains, i) || gains_first_moves(gains, i) || last_moves(gains, i))
             *VEC_ADD(&gains->changed) = i;
     }
 }

@@ -35,9 +35,8 @@ struct gains {
 void gains_gather(struct gains *gains, struct batch *batch);
 void gains_release(struct gains *gains);
 
-/* Is the profile's first_seen (or the hour of its last_seen) another than that of its row? */
+/* Is the profile's first_seen another than that of its row? */
 bool gains_first_moves(const struct gains *gains, size_t profile);
-bool gains_last_moves(const struct gains *gains, size_t profile);
 
 /* Do its traits change? */
 bool gains_traits_change(const struct gains *gains, size_t profile);

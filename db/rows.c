@@ -180,13 +180,7 @@ struct db_array db_array(const struct db_rows *rows, size_t row, int column)
     return (struct db_array){.at = at + WIRE_ARRAY_HEAD, .left = (size_t)read_int32(at + WIRE_ARRAY_COUNT_AT)};
 }
 
-size_t db_array_count(const struct db_rows *rows, size_t row, int column)
-{
-    return db_array(rows, row, column).left;
-}
-
-/* The next element's bytes, NULL for a null element. */
-static const char *array_next(struct db_array *array, size_t *ret_len)
+const char *db_array_next_text(struct db_array *array, size_t *ret_len)
 {
     int64_t len;
     const char *at;
@@ -204,7 +198,7 @@ struct id db_array_next_id(struct db_array *array)
 {
     struct id id = {{0}};
     size_t len;
-    const char *at = array_next(array, &len);
+    const char *at = db_array_next_text(array, &len);
 
     if (at) {
         ASSERT(len == ID_SIZE);
@@ -216,7 +210,7 @@ struct id db_array_next_id(struct db_array *array)
 int64_t db_array_next_int(struct db_array *array)
 {
     size_t len;
-    const char *at = array_next(array, &len);
+    const char *at = db_array_next_text(array, &len);
 
     return at ? read_int(at, len) : 0;
 }
@@ -224,12 +218,7 @@ int64_t db_array_next_int(struct db_array *array)
 int64_t db_array_next_instant(struct db_array *array)
 {
     size_t len;
-    const char *at = array_next(array, &len);
+    const char *at = db_array_next_text(array, &len);
 
     return at ? read_instant(at) : INSTANT_NONE;
-}
-
-const char *db_array_next_text(struct db_array *array, size_t *ret_len)
-{
-    return array_next(array, ret_len);
 }

@@ -101,15 +101,6 @@ void buf_addf(struct buf *buf, const char *fmt, ...)
     buf_added(buf, (size_t)len);
 }
 
-void buf_drop(struct buf *buf, size_t n)
-{
-    ASSERT(n <= buf->len);
-    if (!n)
-        return;
-    buf->len -= n;
-    memmove(buf->data, buf->data + n, buf->len + 1);
-}
-
 const char *buf_text(const struct buf *buf)
 {
     return buf->data ? buf->data : "";

@@ -33,9 +33,6 @@ void buf_add_char(struct buf *buf, char c);
 void buf_add_int(struct buf *buf, int64_t n);
 void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Removes the first n bytes. */
-void buf_drop(struct buf *buf, size_t n);
-
 /* Room for at least n more bytes, or NULL past the maximum; buf_added says how many were written there. */
 char *buf_room(struct buf *buf, size_t n) MUST_CHECK;
 void buf_added(struct buf *buf, size_t n);

@@ -114,28 +114,6 @@ void json_put_null(struct json_out *out)
     buf_add_text(out->buf, "null");
 }
 
-void json_put_real(struct json_out *out, double number)
-{
-    if (!isfinite(number)) {
-        json_put_null(out);
-        return;
-    }
-    begin(out);
-    buf_addf(out->buf, "%.6g", number);
-}
-
-void json_put_instant(struct json_out *out, int64_t us)
-{
-    char text[INSTANT_TEXT];
-
-    if (us == INSTANT_NONE) {
-        json_put_null(out);
-        return;
-    }
-    instant_print(us, text);
-    json_put_text(out, text);
-}
-
 void json_put_raw(struct json_out *out, const char *json, size_t len)
 {
     begin(out);
@@ -169,13 +147,22 @@ void json_add_null(struct json_out *out, const char *key)
 void json_add_real(struct json_out *out, const char *key, double number)
 {
     json_key(out, key);
-    json_put_real(out, number);
+    if (!isfinite(number)) {
+        json_put_null(out);
+        return;
+    }
+    begin(out);
+    buf_addf(out->buf, "%.6g", number);
 }
 
 void json_add_instant(struct json_out *out, const char *key, int64_t us)
 {
+    char text[INSTANT_TEXT];
+
     json_key(out, key);
-    json_put_instant(out, us);
+    if (us != INSTANT_NONE)
+        instant_print(us, text);
+    json_put_text(out, us == INSTANT_NONE ? NULL : text);
 }
 
 void json_add_raw(struct json_out *out, const char *key, const char *json)

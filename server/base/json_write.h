@@ -30,8 +30,6 @@ void json_put_text_len(struct json_out *out, const char *text, size_t len);
 void json_put_int(struct json_out *out, int64_t number);
 void json_put_bool(struct json_out *out, bool value);
 void json_put_null(struct json_out *out);
-void json_put_real(struct json_out *out, double number);               /* %.6g: ratios, never money */
-void json_put_instant(struct json_out *out, int64_t us);               /* RFC 3339, UTC, six digits, Z; INT64_MIN gives null */
 void json_put_raw(struct json_out *out, const char *json, size_t len); /* checked JSON text, as it is */
 
 /* Key and value in one call. */
@@ -39,6 +37,6 @@ void json_add_text(struct json_out *out, const char *key, const char *text);
 void json_add_int(struct json_out *out, const char *key, int64_t number);
 void json_add_bool(struct json_out *out, const char *key, bool value);
 void json_add_null(struct json_out *out, const char *key);
-void json_add_real(struct json_out *out, const char *key, double number);
-void json_add_instant(struct json_out *out, const char *key, int64_t us);
+void json_add_real(struct json_out *out, const char *key, double number);   /* %.6g: ratios, never money */
+void json_add_instant(struct json_out *out, const char *key, int64_t us);   /* RFC 3339, UTC, six digits, Z; INSTANT_NONE gives null */
 void json_add_raw(struct json_out *out, const char *key, const char *json); /* NULL gives null */

@@ -84,7 +84,7 @@ START_TEST(test_types_there_and_back)
     ck_assert_uint_eq(array.left, 3);
     ck_assert(strncmp(db_array_next_text(&array, &len), "a", 1) == 0);
     ck_assert_ptr_null(db_array_next_text(&array, &len));
-    ck_assert_uint_eq(db_array_count(&rows, 0, 12), 0);
+    ck_assert_uint_eq(db_array(&rows, 0, 12).left, 0);
     array = db_array(&rows, 0, 13);
     ck_assert(db_array_next_instant(&array) == DB_INSTANT_PAST);
     ck_assert(db_array_next_instant(&array) == INSTANT_NONE);
