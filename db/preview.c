@@ -51,7 +51,11 @@ enum db_status db_begin_evaluation(struct db *db)
         status = status == DB_OK ? one : status;
     }
     end = db_receive_sync(db);
-    return end == DB_OK ? status : end;
+    if (end != DB_OK)
+        status = end;
+    if (status != DB_OK)
+        db_rollback(db);
+    return status;
 }
 
 /* Prepares both statements; outside the transaction, for names may be interned. */

@@ -7,7 +7,8 @@
 #include "segment/segment.h"
 #include "server/base/err.h"
 
-/* Begins a read-only snapshot that plans what segment/ compiles as the worker does (segment/segment.h, "heads"). Ends with db_rollback. */
+/* Begins a read-only snapshot that plans what segment/ compiles as the worker does (segment/segment.h, "heads"). DB_OK: to be ended by db_rollback; else
+ * nothing is open. */
 enum db_status db_begin_evaluation(struct db *db) MUST_CHECK;
 
 struct db_preview {

@@ -46,6 +46,7 @@ static enum answer ask_safely(struct differ *differ, struct roster_version *vers
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     AUTO_BUF struct buf timeout = BUF_INIT(64);
     struct db *db = differ->db;
+    enum db_status status, end;
     enum answer answer;
 
     buf_addf(&timeout, "SET LOCAL statement_timeout = %lld", (long long)timeout_ms);
@@ -53,9 +54,11 @@ static enum answer ask_safely(struct differ *differ, struct roster_version *vers
         return LOST;
     differ_ask(differ, version, candidates, n);
     db_sync(db);
-    answer = judge(db, db_receive(db, &rows));
-    if (answer == LOST || (db_receive_sync(db) != DB_OK && answer == ANSWERED) ||
-        db_run_sql(db, "ROLLBACK TO SAVEPOINT one", NULL, NULL) != DB_OK || db_run_sql(db, "RELEASE SAVEPOINT one", NULL, NULL) != DB_OK)
+    status = db_receive(db, &rows);
+    end = db_receive_sync(db);
+    answer = judge(db, end == DB_OK ? status : end);
+    if (answer == LOST || db_run_sql(db, "ROLLBACK TO SAVEPOINT one", NULL, NULL) != DB_OK ||
+        db_run_sql(db, "RELEASE SAVEPOINT one", NULL, NULL) != DB_OK)
         return LOST;
     if (answer == ANSWERED && differ_take(differ, version, &rows) != DB_OK)
         return LOST;

@@ -134,8 +134,10 @@ static void *run_thread(void *context)
     struct work *work;
 
     (void)reach(thread); /* so that the first query does not wait for it */
-    while ((work = take(thread->pool, thread->lane)) != NULL)
+    while ((work = take(thread->pool, thread->lane)) != NULL) {
         work->run(work, reach(thread));
+        db_rollback(thread->db); /* whatever it left: the next one must not read in its snapshot */
+    }
     return NULL;
 }
 

@@ -50,6 +50,28 @@ START_TEST(one_failing_segment_harms_no_other)
 }
 END_TEST
 
+/* Not the segment's fault, nor the connection's, which goes on. */
+START_TEST(what_the_database_lacks_is_waited_for)
+{
+    segment("coupon", "{\"event\":\"Order Completed\",\"where\":{\"property\":\"coupon\",\"eq\":\"x\"}}");
+    settle_at(0);
+    poison("RAISE SQLSTATE '53200'");
+    TELL(1, 0, {.user = "ada", .event = "Order Completed", .json = "{\"coupon\":\"poison\"}", .at = 1});
+    for (int careful = 0; careful < 2; careful++) {
+        hand_look(&world);
+        world.tick.differ.careful = careful;
+        ck_assert_int_eq(tick_run(&world.tick, T0 + 2 * US_PER_S, &world.result), DB_RETRY);
+        ck_assert(db_is_connected(world.db));
+        ck_assert(!db_in_transaction(world.db));
+        ck_assert_str_eq(db_sqlstate(world.db), "53200");
+    }
+    poison("NULL");
+    tick_at(3);
+    ck_assert_uint_eq(world.result.failed, 0);
+    expect_right();
+}
+END_TEST
+
 /* b refers to a and c to b, while a's own reference to c serves on because its new definition has failed. */
 static void make_circle(void)
 {
@@ -200,6 +222,6 @@ START_TEST(a_profile_that_takes_too_long_is_set_aside)
 }
 END_TEST
 
-RUN_TESTS_WITH(world_begin, world_end, "differ", one_failing_segment_harms_no_other, what_would_close_a_circle_waits,
-               a_circle_does_not_stop_ticks, a_member_twice_is_got_over_with_care, what_a_tick_writes_has_no_bound,
-               what_a_tick_asks_has_no_bound, a_profile_that_takes_too_long_is_set_aside)
+RUN_TESTS_WITH(world_begin, world_end, "differ", one_failing_segment_harms_no_other, what_the_database_lacks_is_waited_for,
+               what_would_close_a_circle_waits, a_circle_does_not_stop_ticks, a_member_twice_is_got_over_with_care,
+               what_a_tick_writes_has_no_bound, what_a_tick_asks_has_no_bound, a_profile_that_takes_too_long_is_set_aside)

@@ -1,5 +1,5 @@
-/* The query threads: queues with a bound, lanes that do not wait for each other, and parked work. There is no database here: work is run without one,
- * which is all that the pool promises then.
+/* The query threads: queues with a bound, lanes that do not wait for each other, and parked work. There is no database but for one test: work is run without
+ * one, which is all that the pool promises then.
  * Every wait is for a condition, with a deadline. */
 #include "server/query_pool.h"
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "server/base/clock.h"
-#include "tests/unit/run.h"
+#include "tests/unit/db/store.h"
 
 enum { QUEUE_MAX = 4, PARKED_MAX = 3 };
 #define DEADLINE_S 10
@@ -179,5 +179,38 @@ START_TEST(test_nothing_is_parked_once_it_is_released)
 }
 END_TEST
 
+static void leave_open(struct work *work, struct db *db)
+{
+    struct task *task = (struct task *)((char *)work - offsetof(struct task, work));
+
+    ck_assert_ptr_nonnull(db);
+    ck_assert(!db_in_transaction(db));
+    ck_assert_int_eq(db_begin(db, DB_REPEATABLE_READ_ONLY), DB_OK);
+    pthread_mutex_lock(&task->mtx);
+    task->runs++;
+    pthread_cond_broadcast(&task->changed);
+    pthread_mutex_unlock(&task->mtx);
+}
+
+START_TEST(test_a_transaction_left_open_is_not_the_next_ones)
+{
+    struct query_pool_config config = {.url = run_database(), .quick_threads = 1, .queue_max = QUEUE_MAX};
+    struct query_pool *pool;
+    struct task task;
+
+    store_begin();
+    pool = query_pool_start(&config);
+    task_init(&task, LANE_QUICK);
+    task.work.run = leave_open;
+    for (unsigned i = 1; i <= 3; i++) {
+        ck_assert(query_pool_submit(pool, &task.work));
+        wait_runs(&task, i);
+    }
+    stop(pool);
+    store_end();
+}
+END_TEST
+
 RUN_TESTS("query pool", test_a_full_queue_refuses, test_lanes_do_not_wait_for_each_other, test_a_move_runs_what_is_parked,
-          test_a_move_before_the_parking_is_not_missed, test_a_deadline_runs_what_is_parked, test_nothing_is_parked_once_it_is_released)
+          test_a_move_before_the_parking_is_not_missed, test_a_deadline_runs_what_is_parked, test_nothing_is_parked_once_it_is_released,
+          test_a_transaction_left_open_is_not_the_next_ones)
