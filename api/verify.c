@@ -49,7 +49,7 @@ enum handled api_segment_verify(struct call *c)
     AUTO_BUF struct buf differences = BUF_INIT(ANSWER_MAX);
     struct json_out out = JSON_OUT(&differences);
     struct told told = {.out = &out};
-    struct db_verify verify = {.key = call_param(c, 0), .differs = put_difference, .context = &told};
+    struct db_verify verify = {.key = call_param(c, 0), .differs = put_difference, .context = &told, .to = id_last()};
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     struct db_verified verified;
     enum db_status status = db_segment_read(c->db, verify.key, &rows);
@@ -58,7 +58,6 @@ enum handled api_segment_verify(struct call *c)
         return answer_status(c, status);
     if (strcmp(db_segment_row(&rows, 0).kind, "list") == 0)
         return answer_problem(c, PROBLEM_NOT_A_RULE, NULL);
-    memset(&verify.to, 0xff, sizeof verify.to);
     json_open(&out, '[');
     status = db_verify(c->db, &verify, &verified);
     json_close(&out, ']');

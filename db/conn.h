@@ -201,6 +201,12 @@ enum db_status db_begin(struct db *db, enum db_isolation isolation) MUST_CHECK;
 enum db_status db_commit(struct db *db) MUST_CHECK;
 /* Is a transaction open, or failed and not ended, as of the last answer? */
 bool db_in_transaction(const struct db *db);
+/* How long each statement may take, 0: for ever: of the transaction if one is open, else of the session until it is set again. The second sends it into a
+ * pipeline of an open transaction. */
+enum db_status db_set_timeout(struct db *db, int64_t ms) MUST_CHECK;
+void db_send_timeout(struct db *db, int64_t ms);
+/* Did the last call end with this status because of it (or because somebody cancelled it)? The connection is there still. */
+bool db_timed_out(const struct db *db, enum db_status status);
 /* Ends the transaction if there is one; a connection that cannot is dropped. */
 void db_rollback(struct db *db);
 /* BEGIN, fn, COMMIT; ROLLBACK unless fn gave DB_OK or DB_NONE; the whole again, up to 5 times, for serialization failures and deadlocks. fn's status. */

@@ -3,8 +3,6 @@
  * only. */
 #include "db/diff.h"
 
-#include <string.h>
-
 #include "db/evaluate.h"
 #include "db/membership.h"
 #include "db/others.h"
@@ -42,10 +40,9 @@ static enum db_status compare_slice(struct run *run, unsigned first, unsigned la
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct id from = {{(uint8_t)(first >> 8), (uint8_t)first}}, to;
+    struct id from = {{(uint8_t)(first >> 8), (uint8_t)first}}, to = id_last();
     enum db_status status;
 
-    memset(&to, 0xff, sizeof to);
     to.bytes[0] = (uint8_t)(last >> 8);
     to.bytes[1] = (uint8_t)last;
     db_arg_instant(&args, run->found.as_of_us);

@@ -73,12 +73,12 @@ void db_worker_resign(struct db *db, int64_t epoch)
         db_disconnect(db);
 }
 
-static void send_begin(struct db *db, const char *begin, int64_t epoch)
+static void send_begin(struct db *db, int64_t epoch)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
     db_arg_long(&args, epoch);
-    db_send_sql(db, begin, NULL);
+    db_send_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ", NULL);
     db_send(db, &worker_beat, &args);
 }
 
@@ -109,7 +109,7 @@ enum db_status db_frame_begin(struct db *db, int64_t epoch, struct db_frame *ret
 {
     enum db_status status, end;
 
-    send_begin(db, "BEGIN ISOLATION LEVEL REPEATABLE READ", epoch);
+    send_begin(db, epoch);
     db_sync(db);
     status = receive_begin(db, ret_frame);
     end = db_receive_sync(db);
@@ -120,7 +120,7 @@ enum db_status db_tick_begin(struct db *db, int64_t epoch, size_t max_weight, st
 {
     enum db_status status, read, end;
 
-    send_begin(db, "BEGIN ISOLATION LEVEL REPEATABLE READ", epoch);
+    send_begin(db, epoch);
     db_touched_send(db, max_weight);
     db_sync(db);
     status = receive_begin(db, ret_frame);

@@ -27,6 +27,27 @@ enum db_status db_commit(struct db *db)
     return status;
 }
 
+enum db_status db_set_timeout(struct db *db, int64_t ms)
+{
+    AUTO_BUF struct buf sql = BUF_INIT(64);
+
+    buf_addf(&sql, "SET %sstatement_timeout = %lld", db_in_transaction(db) ? "LOCAL " : "", (long long)ms);
+    return db_run_sql(db, buf_text(&sql), NULL, NULL);
+}
+
+void db_send_timeout(struct db *db, int64_t ms)
+{
+    AUTO_BUF struct buf sql = BUF_INIT(64);
+
+    buf_addf(&sql, "SET LOCAL statement_timeout = %lld", (long long)ms);
+    db_send_sql(db, buf_text(&sql), NULL);
+}
+
+bool db_timed_out(const struct db *db, enum db_status status)
+{
+    return status == DB_RETRY && db_is_connected(db) && strcmp(db_sqlstate(db), "57014") == 0;
+}
+
 void db_rollback(struct db *db)
 {
     if (db_in_transaction(db) && db_run_sql(db, "ROLLBACK", NULL, NULL) != DB_OK)

@@ -179,7 +179,7 @@ static enum db_status compare_all(struct run *run, const struct db_verify *verif
         unsigned end = (byte / bytes + 1) * bytes - 1;
 
         if (end < verify->to.bytes[0]) {
-            memset(to.bytes, 0xff, sizeof to.bytes);
+            to = id_last();
             to.bytes[0] = (uint8_t)end;
         } else {
             to = verify->to;
@@ -192,8 +192,7 @@ static enum db_status compare_all(struct run *run, const struct db_verify *verif
         if (end >= verify->to.bytes[0])
             break;
         byte = end + 1;
-        memset(from.bytes, 0, sizeof from.bytes);
-        from.bytes[0] = (uint8_t)byte;
+        from = (struct id){{(uint8_t)byte}};
     }
     return status;
 }

@@ -3,8 +3,6 @@
  * It reads only. */
 #include "db/why.h"
 
-#include <string.h>
-
 #include "db/evaluate.h"
 #include "segment/segment_why.h"
 
@@ -47,12 +45,10 @@ enum db_status db_why_frame(struct db *db, const char *key, const struct id *raw
 /* The time for one try is this transaction's. The name of nothing is interned in here: that was done when the values were bound. */
 static enum db_status run_within(struct db *db, const char *text, const struct db_args *args, int64_t ms, struct db_rows *ret_rows)
 {
-    AUTO_BUF struct buf timeout = BUF_INIT(64);
     enum db_status status = db_run_sql(db, "BEGIN READ ONLY", NULL, NULL);
 
-    buf_addf(&timeout, "SET LOCAL statement_timeout = %lld", (long long)ms);
     if (status == DB_OK)
-        status = db_run_sql(db, buf_text(&timeout), NULL, NULL);
+        status = db_set_timeout(db, ms);
     if (status == DB_OK)
         status = db_run_sql(db, text, args, ret_rows);
     db_rollback(db);
@@ -71,11 +67,6 @@ static enum db_status try_instants(struct db *db, const struct sql *sql, const s
     db_arg_int(&args, TRIES[i].instants);
     status = db_evaluate_bind(db, sql, &args);
     return status == DB_OK ? run_within(db, buf_text(&sql->text), &args, TRIES[i].ms, ret_rows) : status;
-}
-
-static bool took_too_long(struct db *db, enum db_status status)
-{
-    return status == DB_RETRY && db_is_connected(db) && strcmp(db_sqlstate(db), "57014") == 0;
 }
 
 static bool compile(const struct segment *segment, enum segment_head head, struct db_others *others, struct sql *ret_sql)
@@ -99,7 +90,7 @@ enum db_status db_why_run(struct db *db, const struct segment *segment, const st
         if (others->status != DB_OK)
             return others->status;
         status = try_instants(db, &sql, frame, i, ret_rows);
-        if (!took_too_long(db, status))
+        if (!db_timed_out(db, status))
             break;
     }
     return status;

@@ -3,8 +3,6 @@
  * to be found. */
 #include "server/audit.h"
 
-#include <string.h>
-
 #include "db/membership.h"
 #include "db/message.h"
 #include "db/sample.h"
@@ -50,35 +48,27 @@ static void random_range(int64_t profiles, struct db_verify *verify)
     if (share == UINT64_MAX)
         head = 0;
     head = head > UINT64_MAX - share ? UINT64_MAX - share : head;
-    memset(verify->from.bytes, 0, sizeof verify->from.bytes);
-    memset(verify->to.bytes, 0xff, sizeof verify->to.bytes);
+    verify->from = (struct id){{0}};
+    verify->to = id_last();
     for (size_t i = 0; i < sizeof head; i++) {
         verify->from.bytes[i] = (uint8_t)(head >> (56 - 8 * i));
         verify->to.bytes[i] = (uint8_t)((head + share) >> (56 - 8 * i));
     }
 }
 
-static enum db_status set_timeout(struct db *db, int ms)
-{
-    AUTO_BUF struct buf sql = BUF_INIT(64);
-
-    buf_addf(&sql, "SET statement_timeout = %d", ms);
-    return db_run_sql(db, buf_text(&sql), NULL, NULL);
-}
-
 /* A profile that is too dear to evaluate, set aside or not, must not keep the worker from its ticks. DB_NONE: nothing was compared. */
 static enum db_status verify_briefly(struct db *db, const struct db_verify *verify, struct db_verified *ret_verified)
 {
-    enum db_status status = set_timeout(db, STATEMENT_TIMEOUT_MS);
+    enum db_status status = db_set_timeout(db, STATEMENT_TIMEOUT_MS);
     bool slow;
 
     if (status != DB_OK)
         return status;
     status = db_verify(db, verify, ret_verified);
-    slow = status == DB_RETRY && db_is_connected(db) && strcmp(db_sqlstate(db), "57014") == 0;
+    slow = db_timed_out(db, status);
     if (!db_is_connected(db))
         return DB_RETRY;
-    if (set_timeout(db, 0) != DB_OK) {
+    if (db_set_timeout(db, 0) != DB_OK) {
         db_disconnect(db); /* the time-out must not stay */
         return DB_RETRY;
     }

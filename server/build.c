@@ -12,6 +12,7 @@
 #include "db/version.h"
 #include "server/base/log.h"
 #include "server/dates.h"
+#include "server/retry.h"
 
 enum {
     SLICE_US = 100 * 1000,
@@ -19,10 +20,7 @@ enum {
     LEAST_PROFILES = 50, /* however long it takes */
     SLICE_TIMEOUT_MS = 2000,
     SHRINK = 16, /* after a time-out, */
-    ALONE = 16,  /* and at last so many profiles one by one */
-    RETRY_S = 5,
-    RETRY_DOUBLINGS = 9,
-    ASIDE_RETRY_S = 60
+    ALONE = 16   /* and at last so many profiles one by one */
 };
 
 void build_init(struct build *build, struct db *db, struct roster *roster, int64_t epoch)
@@ -101,14 +99,6 @@ uint64_t build_next_step(uint64_t step, int64_t took_us)
     return next >= 18446744073709549568.0 ? UINT64_MAX : (uint64_t)next;
 }
 
-static bool is_last(const struct id *id)
-{
-    struct id last;
-
-    memset(last.bytes, 0xff, sizeof last.bytes);
-    return id_equal(id, &last);
-}
-
 /* --- Choosing --- */
 
 static struct roster_version *choose(const struct build *build)
@@ -119,7 +109,7 @@ static struct roster_version *choose(const struct build *build)
     for (size_t i = 0; i < roster->versions.n; i++) {
         struct roster_version *version = roster->versions.at[i];
 
-        if (version->live || version->over || (version->started && is_last(&version->built_to)))
+        if (version->live || version->over || (version->started && id_is_last(&version->built_to)))
             continue;
         if ((!best || version->version_id < best->version_id) && roster_references_live(roster, version) &&
             dates_filled(roster, (uint32_t)i))
@@ -184,12 +174,9 @@ static enum db_status evaluate(struct build *build, const struct db_frame *frame
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    AUTO_BUF struct buf timeout = BUF_INIT(64);
-    enum db_status status;
+    enum db_status status = db_set_timeout(build->db, SLICE_TIMEOUT_MS);
     int64_t began_us;
 
-    buf_addf(&timeout, "SET LOCAL statement_timeout = %d", SLICE_TIMEOUT_MS);
-    status = db_run_sql(build->db, buf_text(&timeout), NULL, NULL);
     if (status != DB_OK)
         return status;
     db_arg_instant(&args, frame->as_of_us);
@@ -243,7 +230,7 @@ static enum db_status step_over(struct build *build, const struct id *profile)
 
     if (status != DB_OK)
         return DB_RETRY;
-    aside.retry_us = frame.clock_us + ASIDE_RETRY_S * US_PER_S;
+    aside.retry_us = frame.clock_us + retry_profile_us(0);
     log_warn("profile set aside by a build: it takes too long", LOG_FIELD("version", LOG_INT(build->version_id)), );
     status = db_aside_put(build->db, &aside);
     if (status == DB_OK)
@@ -267,14 +254,13 @@ static enum db_status next_range(struct build *build, const struct roster_versio
 
 static enum db_status fail(struct build *build, struct roster_version *version, const char *code)
 {
-    int32_t doublings = version->attempt < RETRY_DOUBLINGS ? version->attempt : RETRY_DOUBLINGS;
     struct db_frame frame;
     enum db_status status = db_frame_begin(build->db, build->epoch, &frame);
 
     log_warn("build failed", LOG_FIELD("segment", LOG_TEXT(version->key)), LOG_FIELD("code", LOG_TEXT(code)), );
     if (status != DB_OK)
         return DB_RETRY;
-    status = db_version_fail(build->db, version->version_id, code, frame.clock_us + ((int64_t)RETRY_S << doublings) * US_PER_S);
+    status = db_version_fail(build->db, version->version_id, code, frame.clock_us + retry_version_us(version->attempt));
     if (status == DB_OK)
         status = db_commit(build->db);
     if (status != DB_OK)
@@ -314,7 +300,7 @@ static enum db_status slice(struct build *build, struct roster_version *version,
     if (status == DB_OK) {
         version->started = true;
         version->built_to = range.to;
-        *ret_complete = is_last(&range.to);
+        *ret_complete = id_is_last(&range.to);
         if (build->alone)
             build->alone--;
         else
@@ -325,11 +311,9 @@ static enum db_status slice(struct build *build, struct roster_version *version,
     }
     if (status == DB_NONE || !db_is_connected(build->db))
         return status;
-    if (status == DB_RETRY && strcmp(db_sqlstate(build->db), "57014") == 0) {
-        db_rollback(build->db);
-        return shrink(build, version, &range);
-    }
     db_rollback(build->db);
+    if (db_timed_out(build->db, status))
+        return shrink(build, version, &range);
     return status == DB_ERROR ? fail(build, version, "build_failed") : status;
 }
 

@@ -3,23 +3,14 @@
  * again later, and the version goes on. Nothing but SELECTs runs under a savepoint. It is slow, and so only done after the optimist has failed. */
 #include "server/careful.h"
 
-#include <string.h>
-
 #include "server/base/log.h"
+#include "server/retry.h"
 
 enum {
     ALONE_TIMEOUT_MS = 1000, /* for one profile alone, doubled with each attempt, */
     ALONE_DOUBLINGS = 4,
-    TIMEOUTS_MAX = 24,  /* of one version in one tick */
-    RETRY_S = 5,        /* back-off of a failed version, doubled with each attempt */
-    ASIDE_RETRY_S = 60, /* and of a profile set aside */
-    RETRY_DOUBLINGS = 9
+    TIMEOUTS_MAX = 24 /* of one version in one tick */
 };
-
-static int64_t back_off_us(int64_t base_s, int32_t attempt)
-{
-    return (base_s << (attempt < RETRY_DOUBLINGS ? attempt : RETRY_DOUBLINGS)) * US_PER_S;
-}
 
 enum answer { ANSWERED, TIMED_OUT, REFUSED, LOST };
 
@@ -34,7 +25,7 @@ static enum answer judge(const struct db *db, enum db_status status)
     case DB_ERROR:
         return REFUSED;
     case DB_RETRY:
-        return strcmp(db_sqlstate(db), "57014") == 0 ? TIMED_OUT : LOST;
+        return db_timed_out(db, status) ? TIMED_OUT : LOST;
     }
     BUG("impossible db_status");
 }
@@ -44,13 +35,11 @@ static enum answer ask_safely(struct differ *differ, struct roster_version *vers
                               int64_t timeout_ms)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    AUTO_BUF struct buf timeout = BUF_INIT(64);
     struct db *db = differ->db;
     enum db_status status, end;
     enum answer answer;
 
-    buf_addf(&timeout, "SET LOCAL statement_timeout = %lld", (long long)timeout_ms);
-    if (db_run_sql(db, "SAVEPOINT one", NULL, NULL) != DB_OK || db_run_sql(db, buf_text(&timeout), NULL, NULL) != DB_OK)
+    if (db_run_sql(db, "SAVEPOINT one", NULL, NULL) != DB_OK || db_set_timeout(db, timeout_ms) != DB_OK)
         return LOST;
     differ_ask(differ, version, candidates, n);
     db_sync(db);
@@ -76,7 +65,7 @@ static enum answer ask_alone(struct differ *differ, struct roster_version *versi
         return db_aside_drop(differ->db, &aside) == DB_OK ? ANSWERED : LOST;
     if (answer != TIMED_OUT)
         return answer;
-    aside.retry_us = differ->as_of_us + back_off_us(ASIDE_RETRY_S, attempt);
+    aside.retry_us = differ->as_of_us + retry_profile_us(attempt);
     differ->set_aside++;
     differ->asides = true;
     log_warn("profile set aside: it takes too long", LOG_FIELD("segment", LOG_TEXT(version->key)),
@@ -123,7 +112,7 @@ static enum answer ask_aside(struct differ *differ, struct roster_version *versi
 /* Marks the version failed, and with it those that refer to the segment it serves. */
 static enum db_status fail_version(struct differ *differ, struct roster_version *version, const char *code)
 {
-    int64_t retry_us = differ->as_of_us + back_off_us(RETRY_S, version->attempt);
+    int64_t retry_us = differ->as_of_us + retry_version_us(version->attempt);
     enum db_status status = db_version_fail(differ->db, version->version_id, code, retry_us);
     const struct watch_entry *above;
     size_t n;

@@ -95,10 +95,9 @@ static void print_difference(void *context, const struct db_verify_row *row)
 /* 0: equal, 1: not, or it could not be told. */
 static int verify_one(struct db *db, const char *key)
 {
-    struct db_verify verify = {.key = key, .differs = print_difference, .context = (void *)(uintptr_t)key};
+    struct db_verify verify = {.key = key, .differs = print_difference, .context = (void *)(uintptr_t)key, .to = id_last()};
     struct db_verified verified;
 
-    memset(&verify.to, 0xff, sizeof verify.to);
     switch (db_verify(db, &verify, &verified)) {
     case DB_OK:
         printf("%s: %s\n", key, !verified.kept ? "not built" : verified.differ ? "differs" : "equal");

@@ -26,14 +26,6 @@ static struct due_date *find(struct due *due, const char *kept, const char *zone
     return NULL;
 }
 
-static bool is_last(const struct id *id)
-{
-    struct id last;
-
-    memset(last.bytes, 0xff, sizeof last.bytes);
-    return id_equal(id, &last);
-}
-
 enum db_status dates_load(struct db *db, struct roster *roster)
 {
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
@@ -49,7 +41,7 @@ enum db_status dates_load(struct db *db, struct roster *roster)
         }
         date->started = !db_null(&rows, i, 2);
         date->filled_to = db_id(&rows, i, 2);
-        date->filled = date->started && is_last(&date->filled_to);
+        date->filled = date->started && id_is_last(&date->filled_to);
     }
     roster->dates_loaded = status == DB_OK || status == DB_NONE;
     return status == DB_NONE ? DB_OK : status;
@@ -85,7 +77,7 @@ static enum db_status fill_one(struct db *db, int64_t epoch, struct due_date *da
     if (status != DB_OK)
         return DB_RETRY;
     status = db_date_fill(db, &path, &range.from, &range.to);
-    if (status == DB_OK && is_last(&range.to))
+    if (status == DB_OK && id_is_last(&range.to))
         status = db_dates_analyze(db);
     if (status == DB_OK)
         status = db_commit(db);
@@ -93,7 +85,7 @@ static enum db_status fill_one(struct db *db, int64_t epoch, struct due_date *da
         return status;
     date->started = true;
     date->filled_to = range.to;
-    date->filled = is_last(&range.to);
+    date->filled = id_is_last(&range.to);
     return DB_OK;
 }
 

@@ -3,8 +3,6 @@
  * alone decide is taken out before (server/sift.c), by the optimist only. */
 #include "server/differ.h"
 
-#include <string.h>
-
 #include "server/base/log.h"
 #include "server/careful.h"
 #include "server/sift.h"
@@ -108,21 +106,13 @@ void differ_ask(struct differ *differ, const struct roster_version *version, con
     db_query_send(differ->db, &version->changed, &args);
 }
 
+/* A candidate begins with its profile, which each of the settled has alone. */
 static enum change_cause cause_of(const struct roster_version *version, const struct id *profile)
 {
-    struct candidate key = {.profile = *profile};
-    size_t low = 0, high = version->candidates.n;
+    const struct candidate *found = bsearch(profile, version->candidates.at, version->candidates.n, sizeof *found, id_order);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (candidate_order(&version->candidates.at[middle], &key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    ASSERT(low < version->candidates.n);
-    return version->candidates.at[low].cause;
+    ASSERT(found);
+    return found->cause;
 }
 
 void differ_pass_on(struct differ *differ, int32_t segment_id, const struct id *profile)
@@ -216,14 +206,6 @@ enum db_status differ_take(struct differ *differ, struct roster_version *version
     return DB_OK;
 }
 
-static void send_timeout(struct db *db, int64_t ms)
-{
-    AUTO_BUF struct buf sql = BUF_INIT(64);
-
-    buf_addf(&sql, "SET LOCAL statement_timeout = %lld", (long long)ms);
-    db_send_sql(db, buf_text(&sql), NULL);
-}
-
 struct asked {
     struct roster_version *version;
     struct db_rows rows;
@@ -255,7 +237,7 @@ static enum db_status ask_some(struct differ *differ, size_t level, size_t *at)
     VEC(struct asked) asked = VEC_INIT;
     enum db_status status = DB_OK;
 
-    send_timeout(differ->db, DIFFER_TIMEOUT_MS);
+    db_send_timeout(differ->db, DIFFER_TIMEOUT_MS);
     for (size_t sent = 0; *at < roster->versions.n && sent < PIPELINE_MAX; ++*at) {
         struct roster_version *version = roster->versions.at[*at];
 
@@ -265,7 +247,7 @@ static enum db_status ask_some(struct differ *differ, size_t level, size_t *at)
         differ_ask(differ, version, version->candidates.at, version->candidates.n);
         sent += version->candidates.n;
     }
-    send_timeout(differ->db, 0);
+    db_send_timeout(differ->db, 0);
     db_sync(differ->db);
     status = receive_asked(differ, asked.at, asked.n);
     for (size_t i = 0; i < asked.n; i++) {
@@ -322,12 +304,15 @@ enum db_status differ_write(struct differ *differ)
 
 enum db_status differ_rebuild(struct differ *differ, struct roster_version *version)
 {
+    enum db_status status;
+
     if (version->over || (!version->live && !version->started))
         return DB_OK;
     log_info("segment is rebuilt: much is due", LOG_FIELD("segment", LOG_TEXT(version->key)), );
     roster_end(version);
     differ->ended = true;
-    return db_version_rebuild(differ->db, version->version_id);
+    status = db_version_rebuild(differ->db, version->version_id);
+    return status == DB_NONE ? DB_OK : status;
 }
 
 enum db_status differ_level(struct differ *differ, size_t level)

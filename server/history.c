@@ -5,8 +5,6 @@
  * rests on it. */
 #include "server/history.h"
 
-#include <string.h>
-
 #include "db/history.h"
 #include "db/preview.h"
 #include "db/tick.h"
@@ -94,14 +92,6 @@ bool history_wants(const struct history *history, bool quiet, int64_t now_us)
     return history->segment_id != 0 && (quiet || now_us >= history->rest_until_us);
 }
 
-static enum db_status set_timeout(struct db *db, int ms)
-{
-    AUTO_BUF struct buf sql = BUF_INIT(64);
-
-    buf_addf(&sql, "SET statement_timeout = %d", ms);
-    return db_run_sql(db, buf_text(&sql), NULL, NULL);
-}
-
 /* The size at an instant, or -1. */
 static enum db_status compute(struct history *history, const struct segment *segment, int64_t at_us, int64_t *ret_size)
 {
@@ -112,21 +102,20 @@ static enum db_status compute(struct history *history, const struct segment *seg
                                  .start = id_hash(&history->segment_id, sizeof history->segment_id)};
     struct db_previewed previewed;
     struct err err = ERR_INIT;
-    enum db_status status = set_timeout(history->db, DAY_TIMEOUT_MS), reset;
+    enum db_status status = db_set_timeout(history->db, DAY_TIMEOUT_MS);
     bool slow;
 
     *ret_size = -1;
     if (status != DB_OK)
         return status;
     status = db_preview(history->db, &preview, &previewed, &err);
-    slow = status == DB_RETRY && db_is_connected(history->db) && strcmp(db_sqlstate(history->db), "57014") == 0;
+    slow = db_timed_out(history->db, status);
     if (status == DB_OK && !previewed.future)
         *ret_size = (int64_t)((double)previewed.members / previewed.share + 0.5);
     if (!db_is_connected(history->db))
         return DB_RETRY;
     db_rollback(history->db);
-    reset = set_timeout(history->db, 0);
-    if (reset != DB_OK) {
+    if (db_set_timeout(history->db, 0) != DB_OK) {
         db_disconnect(history->db); /* the time-out must not stay */
         return DB_RETRY;
     }

@@ -112,21 +112,16 @@ static bool choose(struct sift *sift, size_t level)
     return sift->pairs > 0 && sift->pairs >= PAIRS_MIN * sift->people.n;
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
 static bool is_stored(const struct sift *sift, int32_t version_id)
 {
-    size_t low = 0, high = sift->members.n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (sift->members.at[middle] == version_id)
-            return true;
-        if (sift->members.at[middle] < version_id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return false;
+    return sift->members.n && bsearch(&version_id, sift->members.at, sift->members.n, sizeof version_id, compare_numbers);
 }
 
 static bool refers_to_member(const void *context, size_t i)

@@ -165,10 +165,7 @@ static enum db_status swap(struct tick *tick, struct roster_version *version, st
 
 static bool is_complete(const struct roster_version *version)
 {
-    struct id last;
-
-    memset(last.bytes, 0xff, sizeof last.bytes);
-    return !version->live && version->started && id_equal(&version->built_to, &last);
+    return !version->live && version->started && id_is_last(&version->built_to);
 }
 
 static enum db_status swap_complete(struct tick *tick, struct tick_result *result)
@@ -515,12 +512,9 @@ static enum db_status work(struct tick *tick, const struct db_frame *frame, stru
 /* After a failure nothing in memory is to be trusted. A statement's own failure makes the next tick a careful one. */
 static enum db_status give_up(struct tick *tick, enum db_status status)
 {
-    const char *sqlstate = db_sqlstate(tick->db);
-    bool lost = !db_is_connected(tick->db);
-
-    if (!lost && (status == DB_ERROR || strcmp(sqlstate, "57014") == 0))
+    if (db_timed_out(tick->db, status) || (status == DB_ERROR && db_is_connected(tick->db)))
         tick->differ.careful = true;
-    log_warn("tick failed", LOG_FIELD("sqlstate", LOG_TEXT(sqlstate)), LOG_FIELD("why", LOG_TEXT(db_message(tick->db))), );
+    log_warn("tick failed", LOG_FIELD("sqlstate", LOG_TEXT(db_sqlstate(tick->db))), LOG_FIELD("why", LOG_TEXT(db_message(tick->db))), );
     db_rollback(tick->db);
     if (db_is_connected(tick->db))
         db_worker_keep(tick->db, tick->epoch);

@@ -23,6 +23,7 @@
 #include "server/careful.h"
 #include "server/dates.h"
 #include "server/history.h"
+#include "server/retry.h"
 #include "server/roster.h"
 #include "server/tick.h"
 
@@ -157,7 +158,6 @@ static enum db_status take_lead(struct worker *worker)
 /* Marks the versions failed that could not be loaded. */
 static enum db_status fail_bad(struct worker *worker)
 {
-    enum { RETRY_S = 5, DOUBLINGS = 9 };
     struct db_frame frame;
     enum db_status status;
 
@@ -166,9 +166,8 @@ static enum db_status fail_bad(struct worker *worker)
     status = db_frame_begin(worker->db, worker->epoch, &frame);
     for (size_t i = 0; i < worker->roster.bad.n && status == DB_OK; i++) {
         const struct roster_bad *bad = &worker->roster.bad.at[i];
-        int32_t doublings = bad->attempt < DOUBLINGS ? bad->attempt : DOUBLINGS;
 
-        status = db_version_fail(worker->db, bad->version_id, bad->code, frame.clock_us + ((int64_t)RETRY_S << doublings) * US_PER_S);
+        status = db_version_fail(worker->db, bad->version_id, bad->code, frame.clock_us + retry_version_us(bad->attempt));
     }
     if (status == DB_OK)
         status = db_commit(worker->db);

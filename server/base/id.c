@@ -66,6 +66,21 @@ struct id id_random(void)
     return id;
 }
 
+struct id id_last(void)
+{
+    struct id last;
+
+    memset(last.bytes, 0xff, sizeof last.bytes);
+    return last;
+}
+
+bool id_is_last(const struct id *id)
+{
+    struct id last = id_last();
+
+    return id_equal(id, &last);
+}
+
 /* By halves: sorting ids is much of what a tick does in C, and memcmp is a call. */
 int id_compare(const struct id *a, const struct id *b)
 {

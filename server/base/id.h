@@ -19,6 +19,9 @@ struct id id_person(const char *kind, const char *external, size_t len);
 struct id id_hash(const void *bytes, size_t len);
 /* 16 random bytes. */
 struct id id_random(void);
+/* The last one there can be; the first is zero. */
+struct id id_last(void);
+bool id_is_last(const struct id *id);
 
 int id_compare(const struct id *a, const struct id *b); /* as memcmp, the order of uuid in PostgreSQL */
 int id_order(const void *a, const void *b);             /* the same of two struct id, for qsort and bsearch */

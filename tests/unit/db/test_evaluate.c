@@ -106,12 +106,11 @@ START_TEST(a_build_fills_a_version)
     AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     struct db_query query = DB_QUERY_INIT;
     struct err err = ERR_INIT;
-    struct id first = {{0}}, last;
+    struct id first = {{0}}, last = id_last();
     struct db_plans *plans;
     struct sql sql;
 
     plans = db_plans_new();
-    memset(last.bytes, 0xff, ID_SIZE);
     TELL(3, 0, {.user = "ada", .event = "Order Completed", .at = 1}, {.anonymous = "x", .event = "Order Completed", .at = 2},
          {.user = "bob", .event = "Page Viewed", .at = 1});
     store_run("INSERT INTO membership SELECT 3, profile_id, to_timestamp(1790000000) FROM profile WHERE user_id = 'ada'");
