@@ -158,7 +158,7 @@ class Scene:
         self.editing.start()
 
     def replace(self, body):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             client = self.house.client(bearer(self.house.admin_key))
             try:
@@ -174,9 +174,9 @@ class Scene:
         """recent: only the people of the last turns against the naive evaluator, and not the store against the model."""
         if self.editing:
             self.editing.join()
-        self.house.caught_up(since=0, seconds=60)
+        self.house.caught_up(seconds=120)
         for key in self.segments:
-            self.house.live(key, seconds=60)
+            self.house.live(key, seconds=120)
         found = [] if recent else self.store_differs()
         assert not found, found[:5]
         for _ in range(3):
@@ -240,4 +240,4 @@ class Scene:
         return members
 
     def settled(self):
-        wait_for(lambda: self.house.one("SELECT count(*) FROM sweep") == 0, 30, "the sweep")
+        wait_for(lambda: self.house.one("SELECT count(*) FROM sweep") == 0, what="the sweep")

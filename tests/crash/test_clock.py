@@ -121,7 +121,7 @@ def test_clocks_that_jump():
         turns()
         assert house.as_of() == stand, "the watermark must wait for the clock that was set back"
         house.theirs.set(+HOUR)
-        wait_for(lambda: house.as_of() > stand, 10, "the watermark to move on")
+        wait_for(lambda: house.as_of() > stand, what="the watermark to move on")
         turns()
         house.theirs.set(0)
         turns()

@@ -16,12 +16,13 @@ from crash.test_tick_steps import FULL, finish, kill
 from crash.watch import Watcher
 from crash.wire import Wire
 from support.server import Server
-from support.wait import wait_for
+from support.wait import PATIENCE_S, wait_for
 
 OPEN = (
     "touched_read", "membership_gone", "COPY change", "COPY membership", "begin COPY membership", "touched_delete", "worker_mark", "COMMIT", "Sync after COMMIT",
     "version_progress", "version_swap_feed", "version_swap_serve", "segments_clear", "worker_beat", "versions_supersede",
 )  # fmt: skip
+STILL_S = 3  # a machine that stands still for so long may change the lead, whose lease is 5 s
 
 
 class Pair:
@@ -47,7 +48,7 @@ class Pair:
     def leads(self, server):
         return server.log().count("worker leads") > server.log().count("worker no longer leads")
 
-    def takes_over(self, hasten, seconds=25):
+    def takes_over(self, hasten):
         """Waits until the second one leads; hasten: the time-outs of lease and transaction are made to be over."""
         epoch = self.epoch()
         if hasten:
@@ -55,7 +56,7 @@ class Pair:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cohortd worker' AND state <> 'idle' AND wait_event_type = 'Client'"
             )
             self.house.lease_over()
-        wait_for(lambda: self.epoch() > epoch, seconds, "another leader")
+        wait_for(lambda: self.epoch() > epoch, what="another leader")
         self.first, self.second = self.second, self.first
 
 
@@ -88,7 +89,7 @@ def wake(pair, old, act):
         old.start()
 
 
-def strike_leader(pair, scene, step, act, hasten):
+def strike_leader(pair, scene, watcher, step, act, hasten):
     """One change of leaders in the middle of a turn, after the first step of that name."""
     house, old = pair.house, pair.first
     house.wire = pair.wires[old]
@@ -97,16 +98,16 @@ def strike_leader(pair, scene, step, act, hasten):
     scene.turn()
     aim = house.wire.strike(1, act, step)
     house.wire.release()
-    assert aim.wait(10), f"the turn had no {step}"
+    assert aim.wait(PATIENCE_S), f"the turn had no {step}"
     pair.takes_over(hasten)
     scene.check()
-    epoch = pair.epoch()
+    epoch, watcher.still = pair.epoch(), 0
     wake(pair, old, act)
     scene.turn()
     scene.check()
     if act is not kill:
-        wait_for(lambda: not pair.leads(old), 40, "the old leader to see that it leads no more")
-    assert pair.epoch() == epoch, "the lead went to and fro"
+        wait_for(lambda: not pair.leads(old), what="the old leader to see that it leads no more")
+    assert pair.epoch() == epoch or watcher.still > STILL_S, "the lead went to and fro"
 
 
 def test_leaders(pair):
@@ -118,16 +119,17 @@ def test_leaders(pair):
         scene.check()
         for act in (stop, hole, kill):
             for i, step in enumerate(OPEN if FULL else draw.sample(OPEN, 1)):
-                strike_leader(pair, scene, step, act, hasten=i > 0 or not (FULL or act is kill))
+                strike_leader(pair, scene, watcher, step, act, hasten=i > 0 or not (FULL or act is kill))
         finish(scene, reader)
         watcher.check()
 
 
 def test_two_at_rest_do_not_change_the_lead(pair):
-    scene = Scene(pair.house)
-    epoch = pair.epoch()
-    for _ in range(2):
-        scene.turn()
-        scene.check()
-        pair.house.caught_up()
-    assert pair.epoch() == epoch and not pair.leads(pair.second)
+    with Watcher(pair.house) as watcher:
+        scene = Scene(pair.house)
+        epoch = pair.epoch()
+        for _ in range(2):
+            scene.turn()
+            scene.check()
+            pair.house.caught_up()
+    assert pair.epoch() == epoch and not pair.leads(pair.second) or watcher.still > STILL_S

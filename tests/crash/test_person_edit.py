@@ -34,7 +34,7 @@ class Admin(threading.Thread):
         return self.random.choice([f"u{n}", f"u{n}", f"anon:s{n}", f"anon:p{n}", f"email:s{n}@x", f"email:p{n}@x"])
 
     def run(self):
-        while any(sender.is_alive() for sender in self.senders) and not self.bad:
+        while (any(sender.is_alive() for sender in self.senders) or min(self.done.values()) < 1) and not self.bad:
             try:
                 self.step()
             except Exception as failure:  # told by the main thread
@@ -70,7 +70,7 @@ def test_people_are_edited_beside_ingest(house):
             thread.join()
         assert not [bad for thread in senders + admins for bad in thread.bad]
         assert all(sum(admin.done[kind] for admin in admins) >= 3 for kind in ("erased", "merged")), [admin.done for admin in admins]
-        house.caught_up(seconds=60)
+        house.caught_up(seconds=120)
         check_store(house, set().union(*(admin.suppressed for admin in admins)))
         assert not any(word in house.postgres.log() for word in ("deadlock", "40P01")), "PostgreSQL saw a deadlock"
         verified = run(house.postgres.url, "verify")

@@ -17,6 +17,7 @@ from support.server import Server, run
 
 PEOPLE = 60
 SECONDS = 6
+BATCHES = 20  # of each thread at least
 THREADS = 6
 
 
@@ -70,7 +71,7 @@ class Sender(threading.Thread):
 
     def run(self):
         deadline, serial = time.monotonic() + SECONDS, 0
-        while time.monotonic() < deadline and not self.bad:
+        while (time.monotonic() < deadline or serial < BATCHES) and not self.bad:
             batch = messages(self.random, self.number, serial, self.random.randint(1, 20))
             serial += 1
             try:
@@ -99,7 +100,7 @@ def test_ingest_beside_merges_from_two_processes(house):
         check_events(house, sent)
         check_identities(house, sent)
         assert not any(word in house.postgres.log() for word in ("deadlock", "40P01")), "PostgreSQL saw a deadlock"
-        house.caught_up(seconds=60)
+        house.caught_up(seconds=120)
         verified = run(house.postgres.url, "verify")
         assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
         expected = house.rows(

@@ -1,16 +1,19 @@
 """A poller of the tables themselves, as fast as it gets answers: what becomes visible, and in which order, through all crashes."""
 import threading
+import time
 
 import psycopg2
 
 
 class Watcher:
-    """seqs: of the feed, in the order in which they were seen. wrong: texts, of everything that went back."""
+    """seqs: of the feed, in the order in which they were seen. wrong: texts, of everything that went back. still: the longest time, s, without a look or
+    a beat of the leader's."""
 
     def __init__(self, house):
         self.house = house
         self.seqs, self.wrong = [], []
         self.as_of = self.epoch = self.at = None
+        self.still, self.looked = 0, time.monotonic()
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.work)
 
@@ -34,8 +37,13 @@ class Watcher:
 
     def look(self, cursor):
         last = self.seqs[-1] if self.seqs else 0
-        cursor.execute("SELECT (SELECT array_agg(seq ORDER BY seq) FROM change WHERE seq > %s), (SELECT max(at) FROM change), as_of, epoch FROM worker", (last,))
-        ((new, at, as_of, epoch),) = cursor.fetchall()
+        cursor.execute(
+            "SELECT (SELECT array_agg(seq ORDER BY seq) FROM change WHERE seq > %s), (SELECT max(at) FROM change), as_of, epoch,"
+            " CASE WHEN isfinite(beat) THEN extract(epoch FROM clock_timestamp() - beat)::float ELSE 0 END FROM worker", (last,)
+        )
+        ((new, at, as_of, epoch, age),) = cursor.fetchall()
+        before, self.looked = self.looked, time.monotonic()
+        self.still = max(self.still, age, self.looked - before)
         self.forward("as_of", as_of)
         self.forward("epoch", epoch)
         self.forward("at", at)

@@ -46,7 +46,7 @@ class Proxy:
 
     def forward(self, method, path, headers, body):
         """(status, headers, body) of cohortd's answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path.removeprefix(self.prefix), body, headers)
         response = connection.getresponse()
         answer = response.status, response.getheaders(), response.read()

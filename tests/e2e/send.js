@@ -13,9 +13,9 @@ const NOTE = 'x'.repeat(sdk === 'analytics-node-6' ? 20000 : 60000) + '€'.repe
 const SDKS = {
     'analytics-node'() {
         const { Analytics } = require('@segment/analytics-node')
-        const analytics = new Analytics({ host, writeKey: key, flushAt: 7, flushInterval: 200, maxRetries: 5, httpRequestTimeout: timeout })
+        const analytics = new Analytics({ host, writeKey: key, flushAt: 7, flushInterval: 200, maxRetries: 10, httpRequestTimeout: timeout })
         analytics.on('error', (error) => refused.push(String(error.reason ?? error.code ?? error)))
-        return { send: (kind, message) => analytics[kind](message), close: () => analytics.closeAndFlush({ timeout: 30000 }) }
+        return { send: (kind, message) => analytics[kind](message), close: () => analytics.closeAndFlush({ timeout: 120000 }) }
     },
 
     'analytics-node-6'() {

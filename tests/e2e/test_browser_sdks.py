@@ -99,7 +99,7 @@ class Visit:
             return come and told and self.once()
 
         try:
-            wait_for(done, 20, "all calls to be stored", every=0.1)
+            wait_for(done, what="all calls to be stored", every=0.1)
         except TimeoutError:
             assert self.counts() == expected and self.lost() == {} and not self.proxy.pending and self.once()
             raise

@@ -16,7 +16,7 @@ def test_commands():
         keys = f"WRITE={house.write_key}\nADMIN={house.admin_key}\nURL=http://127.0.0.1:{house.server.port}\n"
 
         def run(block):
-            done = subprocess.run(["bash", "-ec", keys + block.replace("curl ", "curl -sSf ")], capture_output=True, text=True, timeout=30)
+            done = subprocess.run(["bash", "-ec", keys + block.replace("curl ", "curl -sSf ")], capture_output=True, text=True, timeout=120)
             assert done.returncode == 0, done.stderr
             return done.stdout
 
@@ -24,7 +24,7 @@ def test_commands():
         assert "WRITE=" in settings
         assert run(send) == '{"success":true}' * 2
         assert json.loads(run(describe))["key"] == "big-spenders"
-        wait_for(lambda: "ada" in run(look.splitlines()[0]), 10, "ada to enter")
+        wait_for(lambda: "ada" in run(look.splitlines()[0]), what="ada to enter")
         assert '"enter"' in run(look)
 
 

@@ -50,7 +50,7 @@ def run(house, request):
 
         def wait(self, expected, times=1):
             expected = {name: n * times for name, n in expected.items()}
-            wait_for(lambda: self.stored() == expected, 20, f"{expected} to be stored")
+            wait_for(lambda: self.stored() == expected, what=f"{expected} to be stored")
             totals = house.rows("SELECT properties->>'total' FROM event JOIN source USING (source_id) WHERE source.name = %s", self.source)
             assert [total for total, in totals if total] == ["119.99"] * expected.get("Order Completed", 0)
 
@@ -69,7 +69,7 @@ def test_node(run, tmp_path, heading):
     (tmp_path / "package.json").write_text("{}")
     (tmp_path / "node_modules").symlink_to(FOLDER / "node_modules")
     (tmp_path / "shop.mjs").write_text(run(code))
-    subprocess.run(["node", "shop.mjs"], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(["node", "shop.mjs"], cwd=tmp_path, check=True, timeout=120)
     run.wait(ORDER)
 
 
@@ -110,10 +110,10 @@ def test_send_beacon(run, browser):
 def test_curl(run):
     ((_, code),) = blocks("curl, and anything that speaks HTTP")
     code = run(code)
-    done = subprocess.run(["bash", "-ec", code.replace("curl ", "curl -sSf ")], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["bash", "-ec", code.replace("curl ", "curl -sSf ")], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout == '{"success":true}' * 2, done
     run.wait(VISIT)
-    subprocess.run(["bash", "-ec", code], capture_output=True, check=True, timeout=30)
+    subprocess.run(["bash", "-ec", code], capture_output=True, check=True, timeout=120)
     run.wait({**VISIT, "$identify": 2})  # what has a messageId counts once
 
 

@@ -113,9 +113,9 @@ def unfinished_heads(house, kib, status):
     sockets = [socket.create_connection(house.server.address) for _ in range(CONNECTIONS)]
     try:
         for one in sockets:
-            one.settimeout(20)
+            one.settimeout(60)
             one.sendall(head[: 70 << 10])
-        wait_for(lambda: connections(house) >= CONNECTIONS, 20, "the connections")
+        wait_for(lambda: connections(house) >= CONNECTIONS, what="the connections")
         most = memory(house, peak=False)
         for one in sockets:
             with contextlib.suppress(OSError):  # refused already
@@ -125,7 +125,7 @@ def unfinished_heads(house, kib, status):
     finally:
         for one in sockets:
             one.close()
-        wait_for(lambda: connections(house) < CONNECTIONS // 10, 20, "the connections to end")
+        wait_for(lambda: connections(house) < CONNECTIONS // 10, what="the connections to end")
 
 
 @pytest.mark.parametrize("kib, status", [(20, b"404"), (32, b"404"), (60, b"404"), (200, b"431")])

@@ -158,7 +158,7 @@ def test_gzip(house):
 
 def raw(house, *pieces, wait_for_continue=False):
     """Sends pieces on one socket; everything that comes back until the server has answered `Connection: close`."""
-    with socket.create_connection(house.server.address, 10) as s:
+    with socket.create_connection(house.server.address, 60) as s:
         got = b""
         for i, piece in enumerate(pieces):
             s.sendall(piece)

@@ -42,12 +42,12 @@ def test_a_failed_segment_keeps_to_itself_and_comes_back(house):
     before = house.changes()[-1]["seq"]
 
     house.track("u2", "A", {"text": "poison"})
-    wait_for(lambda: state(house, "above")[0] == "failed", 20, "the failure")
+    wait_for(lambda: state(house, "above")[0] == "failed", what="the failure")
     assert state(house, "bad") == ("failed", "evaluation_failed") and state(house, "above") == ("failed", "reference_failed")
     assert state(house, "good") == state(house, "list-of-good") == ("live", None)
     house.track("u3", "A", {"text": "yes"})
     house.track("u4", "A")
-    wait_for(lambda: ids(house, "good") == {"u1", "u2", "u3", "u4"} and ids(house, "list-of-good") == {"u2"}, 10, "the others to go on")
+    wait_for(lambda: ids(house, "good") == {"u1", "u2", "u3", "u4"} and ids(house, "list-of-good") == {"u2"}, what="the others to go on")
     assert ids(house, "bad") == {"u1"} and ids(house, "above") == {"u2"}, "the old members are served"
     segment = house.api.get("/v1/segments/bad").json
     assert (segment["serving_version"], segment["size"], segment["version"]) == (version, 1, version)
@@ -59,7 +59,7 @@ def test_a_failed_segment_keeps_to_itself_and_comes_back(house):
     house.live("later")
 
     execute(house, sound)
-    wait_for(lambda: {state(house, key) for key in ("bad", "above")} == {("live", None)}, 90, "both to come back by themselves")
+    wait_for(lambda: {state(house, key) for key in ("bad", "above")} == {("live", None)}, 180, "both to come back by themselves")
     assert house.members("bad") == {"u1", "u3"} and house.members("above") == {"u2", "u4"}
     assert {key: {id for _, id in members} for key, members in house.replayed().items()} == {
         "bad": {"u1", "u3"}, "above": {"u2", "u4"}, "good": {"u1", "u2", "u3", "u4"}, "list-of-good": {"u2"}, "later": {"u1", "u3", "u4"}
@@ -77,14 +77,14 @@ def test_a_new_definition_that_fails_leaves_the_old_members(house):
     execute(house, POISON)
     answer = house.api.request("PATCH", "/v1/segments/changing", {"definition": {"event": "A", "where": {"property": "text", "eq": "yes"}}})
     assert answer.status == 200
-    wait_for(lambda: state(house, "changing")[0] == "failed", 30, "the build to fail")
+    wait_for(lambda: state(house, "changing")[0] == "failed", what="the build to fail")
     segment = house.api.get("/v1/segments/changing").json
     assert (segment["version"], segment["serving_version"], segment["code"], segment["size"]) == (2, 1, "build_failed", 2)
     house.track("u3", "A")
-    wait_for(lambda: ids(house, "changing") == {"u1", "u2", "u3"}, 10, "the old version to be kept live")
+    wait_for(lambda: ids(house, "changing") == {"u1", "u2", "u3"}, what="the old version to be kept live")
     house.segment("on-it", {"not": {"segment": "changing"}})
     assert ids(house, "on-it") == set(), "who refers to it goes by the members that are served"
     execute(house, sound)
-    wait_for(lambda: state(house, "changing") == ("live", None), 90, "the new version")
+    wait_for(lambda: state(house, "changing") == ("live", None), 180, "the new version")
     assert house.members("changing") == {"u2"}
     assert house.members("on-it") == {"u1", "u3"}

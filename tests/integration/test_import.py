@@ -94,7 +94,7 @@ def test_rees46(house):
     house.segment(
         "rees-carts", {"event": "Product Added", "measure": {"sum": "price"}, "where": {"context": "dataset", "eq": "rees46"}, "gt": 50.5}
     )
-    house.caught_up(seconds=60)
+    house.caught_up(seconds=120)
     assert house.members("rees-lookers") == {user for user, n in viewed.items() if n >= 3 and user not in bought}
     assert house.members("rees-carts") == {user for user, sum_ in spent.items() if sum_ > decimal.Decimal("50.5")}
 

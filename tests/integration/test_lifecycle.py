@@ -9,7 +9,7 @@ from support.client import Client, basic
 from support.house import House
 from support.postgres import Postgres
 from support.server import PROGRAM, Server, run
-from support.wait import wait_for
+from support.wait import PATIENCE_S, wait_for
 
 
 class Unready(Server):
@@ -50,39 +50,40 @@ def away():
     postgres.stop()
 
 
-def stop_within(server, seconds):
+def stops(server):
+    """In time, though what it does then would never end by itself."""
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(seconds) == 0, server.log()
+    assert server.process.wait(PATIENCE_S) == 0, server.log()
 
 
 def test_it_listens_before_the_database_can_be_reached(serve, away):
     server = serve(away.url)
-    wait_for(lambda: server.probe("/healthz")[0] == 200, 10, "/healthz")
-    wait_for(lambda: server.probe("/readyz") == (503, b"the database cannot be reached\n"), 10, "/readyz to say why")
+    wait_for(lambda: server.probe("/healthz")[0] == 200, what="/healthz")
+    wait_for(lambda: server.probe("/readyz") == (503, b"the database cannot be reached\n"), what="/readyz to say why")
     sent = Client(server.address, basic("k")).post("/v1/track", {"userId": "u", "event": "E", "messageId": "m"})
     assert sent.status == 503  # not 401: whether there is such a key is not known
     away.restart()
-    wait_for(lambda: server.probe("/readyz")[0] == 200, 15, "/readyz")
+    wait_for(lambda: server.probe("/readyz")[0] == 200, what="/readyz")
     key = server.key("write")
     assert wait_for(lambda: Client(server.address, basic(key)).post("/v1/track", {"userId": "u", "event": "E", "messageId": "m"}).status == 200)
-    stop_within(server, 20)
+    stops(server)
 
 
 def test_it_stops_while_it_waits_for_the_database(serve, away):
     server = serve(away.url)
-    wait_for(lambda: server.probe("/readyz")[0] == 503, 10, "/readyz")
-    stop_within(server, 10)
+    wait_for(lambda: server.probe("/readyz")[0] == 503, what="/readyz")
+    stops(server)
 
 
 def test_it_waits_for_a_database_that_is_not_made_yet(serve):
     postgres = Postgres()
     try:
         server = serve(postgres.url.replace("/postgres?", "/later?"))
-        wait_for(lambda: server.probe("/readyz") == (503, b"the database refuses the connection\n"), 10, "/readyz to say why")
+        wait_for(lambda: server.probe("/readyz") == (503, b"the database refuses the connection\n"), what="/readyz to say why")
         with postgres.connect().cursor() as cursor:
             cursor.execute("CREATE DATABASE later")
-        wait_for(lambda: server.probe("/readyz")[0] == 200, 15, "/readyz")
-        stop_within(server, 20)
+        wait_for(lambda: server.probe("/readyz")[0] == 200, what="/readyz")
+        stops(server)
     finally:
         postgres.stop()
 
@@ -96,9 +97,9 @@ def test_commands_give_up_without_a_database(away, command):
 @pytest.mark.parametrize("wrong", [("/postgres?", "/nowhere?", b'database "nowhere" does not exist'), ("//app@", "//nobody@", b'role "nobody" does not exist')])
 def test_commands_fail_at_once_when_refused(house, wrong):
     began = time.monotonic()
-    done = run(house.postgres.url.replace(wrong[0], wrong[1]), "verify")
+    done = run(house.postgres.url.replace(wrong[0], wrong[1]), "verify", "--wait", "300")
     assert done.returncode == 1 and b"cohortd: the database refuses the connection: " in done.stderr and wrong[2] in done.stderr, done
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 150
 
 
 def test_the_first_requests_after_a_restart_of_the_database():
@@ -108,9 +109,9 @@ def test_the_first_requests_after_a_restart_of_the_database():
             return [house.client(house.api.authorization).get("/v1/segments?limit=1").status for _ in range(n)]
         assert ask(12) == [200] * 12  # each thread of the pool has a connection
         house.postgres.kill()
-        wait_for(lambda: not ready(house), 2, "/readyz to notice within 2 s")
+        wait_for(lambda: not ready(house), what="/readyz to notice")
         house.postgres.restart()
-        wait_for(lambda: ready(house), 15, "/readyz")
+        wait_for(lambda: ready(house), what="/readyz")
         assert ask(12) == [200] * 12
         house.reconnect()
 
@@ -133,10 +134,10 @@ def test_a_stop_does_not_wait_for_a_running_statement():
                 def count():
                     other.execute(exporting)
                     return other.fetchone()[0]
-                wait_for(count, 10, "the export to wait")
-                stop_within(house.server, 15)
-                wait_for(lambda: not count(), 10, "the statement to end with its client")
-            curl.wait(5)
+                wait_for(count, what="the export to wait")
+                stops(house.server)
+                wait_for(lambda: not count(), what="the statement to end with its client")
+            curl.wait(PATIENCE_S)
         house.db.rollback()
 
 
@@ -147,7 +148,7 @@ def test_a_stop_does_not_wait_for_a_postgres_that_hangs():
         for pid in stopped:
             subprocess.run(["kill", "-STOP", str(pid)], check=False)  # a child may have ended
         try:
-            stop_within(house.server, 25)
+            stops(house.server)
         finally:
             for pid in reversed(stopped):
                 subprocess.run(["kill", "-CONT", str(pid)], check=False)

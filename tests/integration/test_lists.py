@@ -181,7 +181,7 @@ def test_dependents_of_a_very_large_upload_are_rebuilt(house):
     assert upload(house, path, rows, "text/csv").json["added"] == 50_001
     assert house.api.get("/v1/segments/huge").json["size"] == 50_001
     assert "rebuilt" in open(house.server.log_path).read()
-    house.live("of-huge", 60)
+    house.live("of-huge")
     assert house.members("of-huge") == {"huge-1"}
     assert house.api.post("/v1/segments/of-huge/verify", {}).json["differences"] == 0
 
@@ -287,14 +287,14 @@ def test_killed_amid_edits(house):
         for thread in threads:
             thread.start()
         before = len(answered)
-        wait_for(lambda: len(answered) > before + 30, 20, "some edits")
+        wait_for(lambda: len(answered) > before + 30, what="some edits")
         house.server.kill()
         for thread in threads:
             thread.join()
         house.server.start()
         house.api.close()
     house.caught_up()
-    wait_for(lambda: house.one("SELECT count(*) FROM list_op WHERE done_at IS NULL") == 0, 20, "edits that were left")
+    wait_for(lambda: house.one("SELECT count(*) FROM list_op WHERE done_at IS NULL") == 0, what="edits that were left")
     house.caught_up()
     assert answered <= now_members(house, "killed") <= asked
     assert {id for _, id in house.replayed()["killed"]} == now_members(house, "killed")

@@ -13,6 +13,7 @@ from support.postgres import ROOT
 from support.proxy import CommitEater
 from support.server import Server, run
 from support.signing import base64_mac
+from support.wait import least
 
 SERIAL = itertools.count(1)
 
@@ -234,14 +235,21 @@ def test_a_large_merge(house):
 
 def test_a_merge_of_very_many_orders_of_both(house):
     """Once the time of it grew with the square of their number: several times that of sending them, with the locks held."""
-    began = time.monotonic()
-    for batch in range(5):
-        for who in ({"userId": "vb-u"}, {"anonymousId": "vb-a"}):
-            house.send(*[order(f"vb-{batch}-{n}", **who) for n in range(2000)])
-    sent = time.monotonic()
-    house.send(identify(userId="vb-u", anonymousId="vb-a"))
-    assert house.events("vb-u", "Order Completed") == 10000
-    assert time.monotonic() - sent < sent - began
+    users = itertools.count()
+
+    def send_and_merge():
+        """The time of the merge, that of sending being 1."""
+        user, began = f"vb-{next(users)}", time.monotonic()
+        for batch in range(5):
+            for who in ({"userId": user}, {"anonymousId": user}):
+                house.send(*[order(f"{user}-{batch}-{n}", **who) for n in range(2000)])
+        sent = time.monotonic()
+        house.send(identify(userId=user, anonymousId=user))
+        merged = time.monotonic()
+        assert house.events(user, "Order Completed") == 10000
+        return (merged - sent) / (sent - began)
+
+    assert least(send_and_merge, 2, tries=3) < 2
 
 
 def test_a_merge_by_hand(house):

@@ -1,9 +1,11 @@
 """People changed by hand: erased, merged, patched (docs/identity.md)."""
-import threading
+import json
+import socket
 
 import pytest
 
-from support.client import Client, bearer
+from support.client import bearer
+from support.raw import read_answer, request
 from support.wait import wait_for
 
 
@@ -113,12 +115,12 @@ def held_up(house):
     return blocker
 
 
-def ask_and_leave(house, name):
-    """A client that gives up at once."""
-    client = Client(house.server.address, bearer(house.admin_key), timeout=0.5)
-    with pytest.raises(OSError):
-        client.delete(f"/v1/profiles/{name}", check=False)
-    client.close()
+def ask(house, name):
+    """A socket on which an erasure has been asked for; it is under way."""
+    asking = socket.create_connection(house.server.address, 60)
+    asking.sendall(request("DELETE", f"/v1/profiles/{name}", ["Authorization: " + bearer(house.admin_key)]))
+    wait_for(lambda: house.rows("SELECT 1 FROM erasure WHERE done_at IS NULL"), what="the erasure to be under way")
+    return asking
 
 
 def test_an_erasure_asked_for_again(house):
@@ -126,12 +128,15 @@ def test_an_erasure_asked_for_again(house):
     house.send(identify({"email": "again@x"}, userId="again", anonymousId="again-a"))
     house.caught_up()
     blocker = held_up(house)
-    ask_and_leave(house, "again")
-    assert house.api.get("/v1/profiles/again").status == 404
-    (first,) = house.rows("SELECT erasure_id FROM erasure WHERE done_at IS NULL")
-    threading.Timer(1, blocker.commit).start()
-    answer = delete(house, "anon:again-a")
-    assert answer.status == 200 and answer.json["erasure_id"] == first[0]
+    with ask(house, "again") as first:
+        assert house.api.get("/v1/profiles/again").status == 404
+        (asked,) = house.rows("SELECT erasure_id FROM erasure WHERE done_at IS NULL")
+        with ask(house, "anon:again-a") as second:
+            house.parked(2)
+            blocker.commit()
+            for asking in (first, second):
+                answer = read_answer(asking.makefile("rb"))
+                assert answer.status == 200 and json.loads(answer.body)["erasure_id"] == asked[0]
     assert not named(house, "again-a")
     blocker.close()
 
@@ -140,11 +145,11 @@ def test_an_erasure_that_nobody_waits_for(house):
     house.send(track("A", userId="left-alone"))
     house.caught_up()
     blocker = held_up(house)
-    ask_and_leave(house, "left-alone")
+    ask(house, "left-alone").close()
     (id,) = house.rows("UPDATE erasure SET at = at - interval '1 hour' WHERE done_at IS NULL RETURNING erasure_id")[0]
     blocker.commit()
     blocker.close()
-    wait_for(lambda: house.one("SELECT done_at IS NOT NULL FROM erasure WHERE erasure_id = %s", id), 30, "the chore to end the erasure")
+    wait_for(lambda: house.one("SELECT done_at IS NOT NULL FROM erasure WHERE erasure_id = %s", id), what="the chore to end the erasure")
     assert not named(house, "left-alone")
 
 

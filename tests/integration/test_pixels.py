@@ -7,6 +7,7 @@ import pytest
 
 from support.client import Client, basic
 from support.house import House
+from support.wait import wait_for
 
 KINDS = {
     "track": ({"event": "Email Opened"}, "Email Opened"),
@@ -172,7 +173,7 @@ def test_other_methods_are_refused(house):
 def test_while_the_database_is_away():
     with House(environment={"COHORTD_REQUEST_TIMEOUT": "1"}) as house:
         query = f"event=E&userId=away&writeKey={house.write_key}"
-        load(house, "/v1/pixel/track", query + "&messageId=1")
+        wait_for(lambda: load(house, "/v1/pixel/track", query + "&messageId=1") and house.events("away"), what="the first")
         with house.db.cursor() as cursor:
             cursor.execute("ALTER TABLE event RENAME TO event_away")
         try:

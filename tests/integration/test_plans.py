@@ -21,7 +21,7 @@ def test_plans_made_over_empty_tables_stay_cheap():
         for begin in range(0, PEOPLE, 500):
             house.send(*({"type": "track", "userId": f"u{n}", "event": "View", "properties": {"n": n}} for n in range(begin, begin + 500) for _ in range(2)))
         assert len(house.members("viewers")) == PEOPLE
-        read = wait_for(lambda: house.one("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname ~ '^event_2'"), 10, "statistics")
+        read = wait_for(lambda: house.one("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname ~ '^event_2'"), what="statistics")
         walked = house.one("SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname ~ '^(event_2.*|profile|membership)$'")
         assert read + walked < 100 * PEOPLE, f"{read} rows of indexes and {walked} of whole tables read for {PEOPLE} people"
 
@@ -45,6 +45,6 @@ def test_a_batch_reads_its_own_people_only():
         house.caught_up()
         tables = "relname ~ '^(identity|odd_message|profile|membership|consent|order_seen)$'"
         look = f"SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE {tables} HAVING sum(idx_tup_read) >= {PEOPLE}"
-        ((read,),) = wait_for(lambda: house.rows(look), 30, "statistics")
+        ((read,),) = wait_for(lambda: house.rows(look), what="statistics")
         walked = house.one(f"SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE {tables}")
         assert read + walked < 300 * PEOPLE, f"{read} rows of indexes and {walked} of whole tables read for {PEOPLE} people"

@@ -27,8 +27,9 @@ def test_without_sent_at_the_timestamp_is_trusted(house):
     assert stored_ts(house, timestamp=iso(then))[0] == then
 
 
-@pytest.mark.parametrize("off", [0, 55, -55])
+@pytest.mark.parametrize("off", [0, 55, -30])
 def test_sent_at_within_a_minute_is_trusted(house, off):
+    """What the way takes counts as a clock that is behind."""
     now = house.now()
     then = now - 3 * DAY
     assert stored_ts(house, timestamp=iso(then), sentAt=iso(now + off * SECOND))[0] == then

@@ -181,7 +181,7 @@ def test_preview(house):
     house.track("preview", "Seen", timestamp=iso(now - 3600 * SECOND))
     house.caught_up()
     for back, count in ((3600 * SECOND + 1, 0), (3600 * SECOND, 1), (0, 1)):
-        answer = house.api.post("/v1/segments/preview", {"definition": {"event": "Seen"}, "as_of": iso(now - back), "sample": 5})
+        answer = house.api.post("/v1/segments/preview", {"definition": {"event": "Seen"}, "as_of": iso(now - back), "sample": 5, "budget_ms": 5000})
         assert answer.status == 200, answer
         body = answer.json
         assert (
@@ -235,9 +235,9 @@ def test_a_revoked_key_no_longer_works(house):
     client = house.client("Bearer " + made.json["key"])
     assert client.get("/v1/segments").status == 200
     assert house.api.delete(f"/v1/keys/{made.json['id']}").status == 204
-    wait_for(lambda: client.get("/v1/segments").status == 401, 20, "the revocation")
+    wait_for(lambda: client.get("/v1/segments").status == 401, what="the revocation")
     writer = house.api.post("/v1/keys", {"role": "write", "source": "test"}).json
     send = house.client()
     assert send.post("/v1/track", {"userId": "k", "event": "K", "writeKey": writer["key"]}).status == 200
     house.api.delete(f"/v1/keys/{writer['id']}")
-    wait_for(lambda: send.post("/v1/track", {"userId": "k", "event": "K", "writeKey": writer["key"]}).status == 401, 20, "the revocation")
+    wait_for(lambda: send.post("/v1/track", {"userId": "k", "event": "K", "writeKey": writer["key"]}).status == 401, what="the revocation")

@@ -184,27 +184,34 @@ FORESEEN = [
 def test_what_is_foreseen_comes_true(house):
     for n, definition in enumerate(FORESEEN):
         house.segment(f"w-f{n}", definition)
-    now = house.now()
-    traits = {"w_id": "now", "w_soon": iso(now + 2 * SECOND)}
-    house.send(
-        {"type": "identify", "userId": "w-now", "traits": traits}, {"type": "track", "userId": "w-now", "event": "W Now", "properties": {"revenue": 5}},
-        {"type": "track", "userId": "w-now", "event": "W Now", "properties": {"total": 1}},
-    )
-    house.caught_up(now)
-    foreseen, unmoved = [], 0
-    for n, definition in enumerate(FORESEEN):
-        answer = why(house, f"w-f{n}", "w-now")
-        assert answer["member"] == answer["tree"]["holds"], definition
-        if answer["tree"]["changes_at"] is None:
-            unmoved += 1
-            continue
-        foreseen.append((definition, answer["tree"]["holds"], micros(answer["tree"]["changes_at"])))
-    assert unmoved <= 3 and len(foreseen) >= 10, foreseen
-    wait_for(lambda: house.now() > max(at for _, _, at in foreseen), 20, "the last of them")
+
+    def foresee(user):
+        now = house.now()
+        house.send(
+            {"type": "identify", "userId": user, "traits": {"w_id": user, "w_soon": iso(now + 2 * SECOND)}},
+            {"type": "track", "userId": user, "event": "W Now", "properties": {"revenue": 5}},
+            {"type": "track", "userId": user, "event": "W Now", "properties": {"total": 1}},
+        )
+        house.caught_up(now)
+        found = []
+        for n, definition in enumerate(FORESEEN):
+            answer = why(house, f"w-f{n}", user)
+            assert answer["member"] == answer["tree"]["holds"], definition
+            if answer["tree"]["changes_at"]:
+                found.append((definition, answer["tree"]["holds"], micros(answer["tree"]["changes_at"])))
+        return found
+
+    for n in range(10):  # a busy machine may ask when all is over
+        user = f"w-now-{n}"
+        foreseen = foresee(user)
+        if len(foreseen) >= len(FORESEEN) - 3:
+            break
+    assert len(foreseen) >= len(FORESEEN) - 3, foreseen
+    wait_for(lambda: house.now() > max(at for _, _, at in foreseen), what="the last of them")
     for definition, holds, at in foreseen:
         for instant, expected in ((at - 1, holds), (at, not holds)):
-            body = {"definition": {"all": [{"trait": "w_id", "eq": "now"}, definition]}, "as_of": iso(instant)}
+            body = {"definition": {"all": [{"trait": "w_id", "eq": user}, definition]}, "as_of": iso(instant), "budget_ms": 5000}
             answer = house.api.post("/v1/segments/preview", body)
             assert (answer.json["count"], answer.json["exact"]) == (int(expected), True), (json.dumps(definition), instant - at)
-    ends = {f"w-f{n}": answer for n, answer in ((n, why(house, f"w-f{n}", "w-now")) for n in range(len(FORESEEN)))}
+    ends = {f"w-f{n}": answer for n, answer in ((n, why(house, f"w-f{n}", user)) for n in range(len(FORESEEN)))}
     assert all(answer["member"] == answer["tree"]["holds"] for answer in ends.values())

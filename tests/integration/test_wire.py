@@ -340,7 +340,7 @@ def test_a_page_can_read_that_a_path_is_unknown(house):
 def test_overload_and_outage_are_503_with_whole_seconds():
     """A queue of one MiB, and nobody who empties it: events wait, then are refused, and none is acknowledged."""
     with House(environment={"COHORTD_QUEUE_MAX": str(1 << 20), "COHORTD_REQUEST_TIMEOUT": "1"}) as house:
-        house.track("before", "E")
+        wait_for(lambda: house.collect.post("/v1/track", {"userId": "before", "event": "E"}).status == 200)
         with house.db.cursor() as cursor:
             cursor.execute("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
             try:
@@ -359,7 +359,7 @@ def test_every_path_says_when_to_come_again():
     """PostgreSQL is gone: each path of the collect face is 503 with whole seconds, in words that SDKs and pages can read; so is the rest in its own."""
     with House(environment={"COHORTD_REQUEST_TIMEOUT": "1"}) as house:
         unknown = "Authorization: Basic " + base64.b64encode(b"unknown:").decode()
-        house.track("before", "E")
+        wait_for(lambda: house.collect.post("/v1/track", {"userId": "before", "event": "E"}).status == 200)
         house.postgres.kill()
         try:
             item = json.dumps({"type": "track", "userId": "u", "event": "E", "previousId": "p", "groupId": "g"}).encode()
@@ -621,7 +621,7 @@ def test_a_flood_of_unknown_keys_asks_the_database_little(house):
     finally:
         with house.db.cursor() as cursor:
             cursor.execute("ALTER TABLE api_key_away RENAME TO api_key")
-    wait_for(lambda: post(1).status == 401, 5, "keys to be read again")
+    wait_for(lambda: post(1).status == 401, what="keys to be read again")
     assert all(post(n).status == 401 for n in range(500))
 
 

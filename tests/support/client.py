@@ -43,7 +43,7 @@ def bearer(key):
 class Client:
     """One connection to address; authorization is sent unless a request gives its own. Not for two threads at once."""
 
-    def __init__(self, address, authorization=None, timeout=30):
+    def __init__(self, address, authorization=None, timeout=90):
         self.address = address
         self.authorization = authorization
         self.timeout = timeout

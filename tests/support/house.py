@@ -12,7 +12,7 @@ import os
 from support.client import Client, basic, bearer, quoted
 from support.postgres import Postgres
 from support.server import Server
-from support.wait import wait_for
+from support.wait import PATIENCE_S, wait_for
 
 
 def micros(text):
@@ -88,6 +88,15 @@ class House:
         """The database's clock, µs."""
         return self.one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
+    def not_at_midnight(self, zone="UTC", seconds=120):
+        """Waits while a new day of the zone is so near that it may begin before the test ends."""
+        left = f"extract(epoch FROM date_trunc('day', now() AT TIME ZONE '{zone}') + interval '1 day' - (now() AT TIME ZONE '{zone}'))"
+        wait_for(lambda: self.one(f"SELECT {left} > {seconds}"), 2 * seconds, "midnight to pass", every=1)
+
+    def parked(self, n=1):
+        """Waits until at least n requests wait for something to happen."""
+        wait_for(lambda: self.api.get("/v1/status").json["queue"]["parked"] >= n, what=f"{n} requests to wait")
+
     def events(self, user=None, name=None):
         """How many events are stored (calls like identify counted too)."""
         return self.one(
@@ -118,7 +127,7 @@ class House:
         assert answer.status == 201, answer
         self.live(key)
 
-    def live(self, key, seconds=20):
+    def live(self, key, seconds=PATIENCE_S):
         def look():
             segment = self.api.get(f"/v1/segments/{quoted(key)}").json
             assert segment["state"] != "failed", segment
@@ -126,7 +135,7 @@ class House:
 
         wait_for(look, seconds, f"segment {key} live")
 
-    def caught_up(self, since=0, seconds=20):
+    def caught_up(self, since=0, seconds=PATIENCE_S):
         """Waits until every committed event is reflected, at an instant (µs) not before `since`. Returns as_of in µs."""
 
         def look():
@@ -146,7 +155,7 @@ class House:
             assert answer.status in (200, 503), answer  # 503: a connection that the database's restart closed
             return answer.status == 200 and answer
 
-        answer = wait_for(read, 10, f"the members of {key}")
+        answer = wait_for(read, what=f"the members of {key}")
         rows = answer.lines
         found = {named(row) for row in rows}
         assert len(found) == len(rows), f"a member stands twice in {key}"
@@ -173,12 +182,14 @@ class House:
         return replayed(self.changes())
 
 
-def replayed(changes):
-    """Members of every segment as a reader of the feed knows them, {key: {(kind, id)}}; fails on a double or a step back."""
+def replayed(changes, as_of=None):
+    """Members of every segment as a reader of the feed knows them (at an instant, µs), {key: {(kind, id)}}; fails on a double or a step back."""
     members, last = {}, 0
     for change in changes:
         assert change["seq"] > last, f"the feed goes back: {change}"
         last = change["seq"]
+        if as_of is not None and micros(change["at"]) > as_of:
+            continue
         of = members.setdefault(change["segment"], set())
         who = named(change)
         if change["op"] == "clear":

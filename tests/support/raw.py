@@ -30,7 +30,7 @@ def read_answer(file, head_only=False):
     return RawAnswer(status, headers, b"" if empty else file.read(int(headers.get("content-length", 0))), line.decode().strip())
 
 
-def exchange(address, *requests, timeout=20):
+def exchange(address, *requests, timeout=60):
     """Sends the requests one behind the other on one connection, all at once; their answers in order."""
     with socket.create_connection(address, timeout) as s, s.makefile("rb") as file:
         s.sendall(b"".join(requests))

@@ -14,9 +14,10 @@ PROGRAM = os.environ.get("COHORTD", str(ROOT / "build" / "cohortd"))
 
 
 def free_port():
-    """A port below the ephemeral range that nobody listens on."""
+    """A port below the ephemeral range that nobody listens on, and no other worker of pytest picks: a server that was killed comes back on its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = random.randrange(20_000 + worker % 8, 32_000, 8)
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
@@ -31,7 +32,7 @@ def run(database_url, *arguments, **more):
 class Server:
     def __init__(self, database_url, environment=None):
         self.database_url = database_url
-        self.environment = {**os.environ, **(environment or {})}
+        self.environment = {**os.environ, "COHORTD_REQUEST_TIMEOUT": "60", **(environment or {})}  # a loaded machine is no failure
         handle, self.log_path = tempfile.mkstemp(prefix="cohortd-log.")
         os.close(handle)
         self.process = None
@@ -53,7 +54,7 @@ class Server:
         command = [PROGRAM, "serve", "--listen", f"127.0.0.1:{self.port}", "--database-url", self.database_url]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for(self.ready, 60, "cohortd ready")
+        wait_for(self.ready, what="cohortd ready")
 
     def ready(self):
         if self.process.poll() is not None:
@@ -81,7 +82,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise

@@ -13,6 +13,7 @@ async function main() {
     const browser = await chromium.launch({
         executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
         args: ARGS,
+        timeout: 60000,
         ignoreDefaultArgs: ['--disable-back-forward-cache'], // visitors have it
     })
     const kept = {}

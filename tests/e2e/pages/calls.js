@@ -17,9 +17,10 @@ window.calls = async (run) => {
 
 // What a visitor does just before leaving.
 window.leave = async (run) => {
-    const { page, track, identify } = window.sdk
+    const { page, track, identify, taken } = window.sdk
+    const all = await taken?.(6)
     page('Home')
     await identify(`${run}:ada`, { plan: 'pro' })
     for (let n = 1; n <= 4; n++) track('Left', { n, total: 19.995 })
-    await new Promise((taken) => setTimeout(taken, 10)) // an SDK takes calls up in a later task; a tab closed before then loses them, whoever serves
+    await all?.heard // a tab closed before an SDK has taken its calls up loses them, whoever serves
 }
