@@ -119,26 +119,6 @@ enum db_status dates_refresh(struct db *db, const struct roster *roster, const s
     return status;
 }
 
-static enum db_status add_found(struct differ *differ, const struct due_offset *offset, const struct db_rows *rows, size_t limit)
-{
-    for (size_t i = 0; i < offset->versions.n; i++) {
-        uint32_t version = offset->versions.at[i];
-
-        if (db_rows_count(rows) >= limit) {
-            enum db_status status = differ_rebuild(differ, differ->roster->versions.at[version]);
-
-            if (status != DB_OK)
-                return status;
-        }
-        for (size_t k = 0; k < db_rows_count(rows); k++) {
-            struct id profile = db_id(rows, k, 0);
-
-            differ_add(differ, version, &profile, CAUSE_TIME);
-        }
-    }
-    return DB_OK;
-}
-
 static enum db_status due_one(struct differ *differ, const struct due_date *date, const struct db_date_span *span)
 {
     struct db_date_path path = path_of(date);
@@ -152,14 +132,14 @@ static enum db_status due_one(struct differ *differ, const struct due_date *date
         shifted.to_us -= date->offsets.all.at[i].offset_us;
         status = db_date_due(differ->db, &path, &shifted, &rows);
         if (status == DB_OK || status == DB_NONE)
-            status = add_found(differ, &date->offsets.all.at[i], &rows, span->limit);
+            status = differ_add_due(differ, &date->offsets.all.at[i], &rows, span->limit);
     }
     for (size_t i = 0; i < date->anniversaries.all.n && status == DB_OK && due_midnight(span->from_us, span->to_us); i++) {
         AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
 
         status = db_date_anniversary(differ->db, &path, span, date->anniversaries.all.at[i].offset_us, &rows);
         if (status == DB_OK || status == DB_NONE)
-            status = add_found(differ, &date->anniversaries.all.at[i], &rows, span->limit);
+            status = differ_add_due(differ, &date->anniversaries.all.at[i], &rows, span->limit);
     }
     return status;
 }

@@ -315,6 +315,35 @@ enum db_status differ_rebuild(struct differ *differ, struct roster_version *vers
     return status == DB_NONE ? DB_OK : status;
 }
 
+enum db_status differ_rebuild_all(struct differ *differ, bool only_due)
+{
+    enum db_status status = DB_OK;
+
+    for (size_t i = 0; i < differ->roster->versions.n && status == DB_OK; i++)
+        if (!only_due || differ->roster->versions.at[i]->due)
+            status = differ_rebuild(differ, differ->roster->versions.at[i]);
+    return status;
+}
+
+enum db_status differ_add_due(struct differ *differ, const struct due_offset *offset, const struct db_rows *rows, size_t limit)
+{
+    size_t n_rows = db_rows_count(rows);
+    enum db_status status = DB_OK;
+
+    for (size_t i = 0; i < offset->versions.n && status == DB_OK; i++) {
+        uint32_t version = offset->versions.at[i];
+
+        if (n_rows >= limit)
+            status = differ_rebuild(differ, differ->roster->versions.at[version]);
+        for (size_t k = 0; k < n_rows && n_rows < limit; k++) {
+            struct id profile = db_id(rows, k, 0);
+
+            differ_add(differ, version, &profile, CAUSE_TIME);
+        }
+    }
+    return status;
+}
+
 enum db_status differ_level(struct differ *differ, size_t level)
 {
     size_t decided = differ->decided;

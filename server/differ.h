@@ -61,8 +61,12 @@ enum db_status differ_level(struct differ *differ, size_t level) MUST_CHECK;
 enum db_status differ_write(struct differ *differ) MUST_CHECK;
 enum db_status differ_end(struct differ *differ) MUST_CHECK;
 
-/* Has the version rebuilt instead of evaluated: too much is due. */
+/* Has the version rebuilt instead of evaluated: too much is due. Of all versions, or of those that time moves. */
 enum db_status differ_rebuild(struct differ *differ, struct roster_version *version) MUST_CHECK;
+enum db_status differ_rebuild_all(struct differ *differ, bool only_due) MUST_CHECK;
+/* Adds the profiles of rows (their first column), whom a date moves, for the versions that it concerns; has these rebuilt when the rows are as many as they
+ * may be. */
+enum db_status differ_add_due(struct differ *differ, const struct due_offset *offset, const struct db_rows *rows, size_t limit) MUST_CHECK;
 
 enum { DIFFER_TIMEOUT_MS = 10000 }; /* for one version's candidates of one tick */
 /* For careful.c: sends the version's statement for these candidates, in order; and takes over its rows: notes the differences. The latter only when nothing is

@@ -6,15 +6,15 @@
 
 #include <string.h>
 
-#include "db/due.h"
 #include "db/membership.h"
 #include "db/message.h"
 #include "db/tick.h"
 #include "server/base/log.h"
 #include "server/careful.h"
 #include "server/dates.h"
-#include "server/due.h"
+#include "server/elapsed.h"
 #include "server/lists.h"
+#include "server/swap.h"
 
 enum {
     WEIGHT_MAX = 20000,          /* of the queue's rows one tick takes, */
@@ -22,15 +22,11 @@ enum {
     WEIGHT_CATCHING_UP = 200000, /* more when nothing is evaluated */
     TICK_SLOW_MS = 400,
     TICK_FAST_MS = 100,
-    DUE_ROWS_MAX = 200000,     /* events one scan may find: past it a rebuild is cheaper */
-    BACKLOG_MIN = 100000,      /* pairs in the queue, and */
-    BACKLOG_SHARE = 4,         /* one for so many profiles: past both a rebuild is cheaper */
-    GONE_CHAIN_MAX = 64,       /* merges into merged ones, within one tick */
-    SWAP_PROFILES_MAX = 50000, /* who differ in a swap: past it those that refer to it are rebuilt */
+    BACKLOG_MIN = 100000, /* pairs in the queue, and */
+    BACKLOG_SHARE = 4,    /* one for so many profiles: past both a rebuild is cheaper */
+    GONE_CHAIN_MAX = 64,  /* merges into merged ones, within one tick */
     SEEN_MAX = 256
 };
-/* Past it what time has moved is rebuilt instead of scanned for. */
-#define DUE_TIME_MAX_US (3600 * US_PER_S)
 
 void tick_init(struct tick *tick, struct db *db, struct roster *roster, int64_t epoch)
 {
@@ -43,17 +39,7 @@ void tick_release(struct tick *tick)
     vec_free(&tick->seen);
 }
 
-/* --- Rebuilds --- */
-
-static enum db_status rebuild_all(struct tick *tick, bool only_due)
-{
-    enum db_status status = DB_OK;
-
-    for (size_t i = 0; i < tick->roster->versions.n && status == DB_OK; i++)
-        if (!only_due || tick->roster->versions.at[i]->due)
-            status = differ_rebuild(&tick->differ, tick->roster->versions.at[i]);
-    return status;
-}
+/* --- Far behind --- */
 
 /* Is it cheaper to rebuild everything than to work off the queue? */
 static enum db_status check_backlog(struct tick *tick, const struct touched *touched)
@@ -70,7 +56,7 @@ static enum db_status check_backlog(struct tick *tick, const struct touched *tou
         return DB_OK;
     log_info("far behind: rebuilding", LOG_FIELD("queued_rows", LOG_INT(rows)), LOG_FIELD("pairs", LOG_INT(pairs)), );
     tick->catching_up = true;
-    return rebuild_all(tick, false);
+    return differ_rebuild_all(&tick->differ, false);
 }
 
 /* --- Deleted segments --- */
@@ -97,105 +83,12 @@ static enum db_status clear_deleted(struct tick *tick, const struct db_frame *fr
     return DB_OK;
 }
 
-/* --- Swaps --- */
-
-/* Who inherits an earlier entered_at in the version that goes, inherits it in the one that comes. */
-static void inherit_in_swap(struct differ *differ, int32_t old_id, int32_t new_id)
-{
-    for (size_t i = 0, n = differ->earlier.n; i < n; i++) {
-        struct db_member member = differ->earlier.at[i];
-
-        if (member.version_id != old_id)
-            continue;
-        member.version_id = new_id;
-        *VEC_ADD(&differ->earlier) = member;
-    }
-}
-
-static enum db_status pass_on_swap(struct tick *tick, const struct roster_version *version, const struct db_rows *profiles)
-{
-    size_t n_above, n = db_rows_count(profiles);
-    const struct watch_entry *above = watch_find(&tick->roster->references, version->segment_id, &n_above);
-    enum db_status status = DB_OK;
-
-    for (size_t k = 0; k < n_above && status == DB_OK; k++) {
-        if (n >= SWAP_PROFILES_MAX)
-            status = differ_rebuild(&tick->differ, tick->roster->versions.at[above[k].version]);
-        for (size_t i = 0; i < n && n < SWAP_PROFILES_MAX; i++) {
-            struct id profile = db_id(profiles, i, 0);
-
-            differ_add(&tick->differ, above[k].version, &profile, CAUSE_SEGMENT);
-        }
-    }
-    return status;
-}
-
-static enum db_status swap(struct tick *tick, struct roster_version *version, struct tick_result *result)
-{
-    AUTO_DB_ROWS struct db_rows profiles = DB_ROWS_INIT;
-    struct db_segment *segment = roster_segment(tick->roster, version->segment_id);
-    struct db_swap step = {.version_id = version->version_id,
-                           .segment_id = version->segment_id,
-                           .key = version->key,
-                           .cause = version->cause,
-                           .at_us = tick->differ.as_of_us};
-    int64_t seq = 0;
-    enum db_status status;
-
-    ASSERT(segment);
-    status = db_version_swap(tick->db, &step, SWAP_PROFILES_MAX, &profiles, &seq);
-    if (status != DB_OK)
-        return status;
-    for (size_t i = 0; i < tick->roster->versions.n; i++) {
-        struct roster_version *old = tick->roster->versions.at[i];
-
-        if (old->version_id == segment->serving)
-            roster_end(old);
-    }
-    inherit_in_swap(&tick->differ, segment->serving, version->version_id);
-    segment->serving = version->version_id;
-    version->live = version->serving = true;
-    tick->differ.ended = true;
-    if (seq)
-        tick->differ.max_seq = seq;
-    result->swapped++;
-    log_info("segment is live", LOG_FIELD("segment", LOG_TEXT(version->key)), LOG_FIELD("version", LOG_INT(version->number)), );
-    return pass_on_swap(tick, version, &profiles);
-}
-
-static bool is_complete(const struct roster_version *version)
-{
-    return !version->live && version->started && id_is_last(&version->built_to);
-}
-
-static enum db_status swap_complete(struct tick *tick, struct tick_result *result)
-{
-    enum db_status status = DB_OK;
-
-    for (size_t i = 0; i < tick->roster->versions.n && status == DB_OK; i++) {
-        struct roster_version *version = tick->roster->versions.at[i];
-
-        if (is_complete(version) && roster_references_live(tick->roster, version) && !roster_leads_back(tick->roster, version))
-            status = swap(tick, version, result);
-    }
-    /* Who serves has changed: so have the levels. Candidates stay with their versions. */
-    if (status == DB_OK && result->swapped)
-        roster_index(tick->roster);
-    return status;
-}
-
 /* --- Profiles that are gone --- */
 
-static int compare_gone(const void *a, const void *b)
-{
-    return id_compare(&((const struct touched_gone *)a)->profile, &((const struct touched_gone *)b)->profile);
-}
-
+/* The rows are sorted by their profiles, which they begin with. */
 static const struct touched_gone *find_gone(const struct touched *touched, const struct id *profile)
 {
-    struct touched_gone key = {.profile = *profile};
-
-    return touched->gone.n ? bsearch(&key, touched->gone.at, touched->gone.n, sizeof key, compare_gone) : NULL;
+    return touched->gone.n ? bsearch(profile, touched->gone.at, touched->gone.n, sizeof *touched->gone.at, id_order) : NULL;
 }
 
 /* Whom a profile that is gone lives on in, through merges of the same tick; itself when it was erased. */
@@ -248,7 +141,7 @@ static enum db_status take_gone(struct tick *tick, struct touched *touched)
 
     if (touched->gone.n == 0)
         return DB_OK;
-    qsort(touched->gone.at, touched->gone.n, sizeof *touched->gone.at, compare_gone);
+    qsort(touched->gone.at, touched->gone.n, sizeof *touched->gone.at, id_order);
     for (size_t i = 0; i < touched->gone.n; i++) {
         ids[i] = touched->gone.at[i].profile;
         if (!id_equal(&touched->gone.at[i].into, &ids[i]))
@@ -317,160 +210,6 @@ static void keep_seen(struct tick *tick, const struct touched *touched)
     }
 }
 
-/* --- What time has moved --- */
-
-static enum db_status rebuild_watching(struct tick *tick, const struct watch *watch)
-{
-    enum db_status status = DB_OK;
-
-    for (size_t i = 0; i < watch->entries.n && status == DB_OK; i++)
-        status = differ_rebuild(&tick->differ, tick->roster->versions.at[watch->entries.at[i].version]);
-    for (size_t i = 0; i < watch->any.n && status == DB_OK; i++)
-        status = differ_rebuild(&tick->differ, tick->roster->versions.at[watch->any.at[i]]);
-    return status;
-}
-
-static enum db_status add_due(struct tick *tick, const struct watch *watch, const struct db_rows *rows)
-{
-    size_t n_rows = db_rows_count(rows);
-
-    if (n_rows >= DUE_ROWS_MAX)
-        return rebuild_watching(tick, watch);
-    for (size_t i = 0; i < n_rows; i++) {
-        struct id profile = db_id(rows, i, 0);
-        size_t n;
-        const struct watch_entry *entries = watch_find(watch, (int32_t)db_int(rows, i, 1), &n);
-
-        for (size_t k = 0; k < n; k++)
-            differ_add(&tick->differ, entries[k].version, &profile, CAUSE_TIME);
-        for (size_t k = 0; k < watch->any.n; k++)
-            differ_add(&tick->differ, watch->any.at[k], &profile, CAUSE_TIME);
-    }
-    return DB_OK;
-}
-
-struct scan {
-    const struct watch *watch;
-    struct due_range range;
-    struct db_rows rows;
-};
-
-static void send_scan(struct tick *tick, const struct scan *scan)
-{
-    struct db_due_range range = {.from_us = scan->range.from_us,
-                                 .to_us = scan->range.to_us,
-                                 .names = scan->watch->any.n ? NULL : scan->watch->ids.at,
-                                 .n_names = scan->watch->ids.n};
-
-    db_due_send(tick->db, &range, DUE_ROWS_MAX);
-}
-
-/* Sends all scans in one pipeline, reads all, then adds what they found. */
-static enum db_status run_scans(struct tick *tick, struct scan *scans, size_t n)
-{
-    enum db_status status = DB_OK, one;
-
-    if (n == 0)
-        return DB_OK;
-    for (size_t i = 0; i < n; i++)
-        send_scan(tick, &scans[i]);
-    db_sync(tick->db);
-    for (size_t i = 0; i < n; i++) {
-        one = db_receive(tick->db, &scans[i].rows);
-        if (status == DB_OK && one != DB_NONE)
-            status = one;
-    }
-    one = db_receive_sync(tick->db);
-    if (status == DB_OK)
-        status = one;
-    for (size_t i = 0; i < n; i++) {
-        if (status == DB_OK)
-            status = add_due(tick, scans[i].watch, &scans[i].rows);
-        db_rows_release(&scans[i].rows);
-    }
-    return status;
-}
-
-/* The calendar's period of an instant; its range if that has ended one. */
-static enum db_status move_calendar(struct tick *tick, struct due_calendar *calendar, int64_t t0_us, struct due_range *ret_range)
-{
-    struct db_period period;
-    enum db_status status = DB_OK;
-    const char *name = due_period_text(calendar->period);
-
-    *ret_range = (struct due_range){.from_us = 0, .to_us = 0};
-    if (!calendar->known) {
-        status = db_period_of(tick->db, name, calendar->timezone, t0_us == DB_INSTANT_PAST ? tick->differ.as_of_us : t0_us, &period);
-        if (status != DB_OK)
-            return status;
-        calendar->known = true;
-        calendar->before_us = period.before_us;
-        calendar->start_us = period.start_us;
-        calendar->end_us = period.end_us;
-    }
-    if (!due_calendar_over(calendar, tick->differ.as_of_us))
-        return DB_OK;
-    status = db_period_of(tick->db, name, calendar->timezone, tick->differ.as_of_us, &period);
-    if (status != DB_OK)
-        return status;
-    *ret_range = due_calendar_range(calendar, period.before_us, period.start_us, period.end_us);
-    calendar->before_us = period.before_us;
-    calendar->start_us = period.start_us;
-    calendar->end_us = period.end_us;
-    return DB_OK;
-}
-
-static enum db_status add_first_seen(struct tick *tick, const struct due_offset *offset, struct due_range range)
-{
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum db_status status = db_due_first_seen(tick->db, range.from_us, range.to_us, DUE_ROWS_MAX, &rows);
-
-    if (status != DB_OK)
-        return status == DB_NONE ? DB_OK : status;
-    for (size_t i = 0; i < offset->versions.n; i++) {
-        if (db_rows_count(&rows) >= DUE_ROWS_MAX) {
-            status = differ_rebuild(&tick->differ, tick->roster->versions.at[offset->versions.at[i]]);
-            if (status != DB_OK)
-                return status;
-        }
-        for (size_t k = 0; k < db_rows_count(&rows); k++) {
-            struct id profile = db_id(&rows, k, 0);
-
-            differ_add(&tick->differ, offset->versions.at[i], &profile, CAUSE_TIME);
-        }
-    }
-    return DB_OK;
-}
-
-static enum db_status take_due(struct tick *tick, int64_t t0_us)
-{
-    struct due *due = &tick->roster->due;
-    int64_t t1_us = tick->differ.as_of_us;
-    VEC(struct scan) scans = VEC_INIT;
-    enum db_status status = DB_OK;
-
-    if (t0_us == DB_INSTANT_PAST || t0_us == t1_us)
-        return DB_OK;
-    if (t1_us - t0_us > DUE_TIME_MAX_US)
-        return rebuild_all(tick, true);
-    for (size_t i = 0; i < due->expiries.n; i++)
-        *VEC_ADD(&scans) =
-            (struct scan){.watch = &due->expiries.at[i].watch, .range = due_shift(t0_us, t1_us, due->expiries.at[i].after_us)};
-    for (size_t i = 0; i < due->calendars.n && status == DB_OK; i++) {
-        struct due_range range;
-
-        status = move_calendar(tick, &due->calendars.at[i], t0_us, &range);
-        if (status == DB_OK && range.from_us < range.to_us)
-            *VEC_ADD(&scans) = (struct scan){.watch = &due->calendars.at[i].watch, .range = range};
-    }
-    if (status == DB_OK)
-        status = run_scans(tick, scans.at, scans.n);
-    vec_free(&scans);
-    for (size_t i = 0; i < due->first_seen.all.n && status == DB_OK; i++)
-        status = add_first_seen(tick, &due->first_seen.all.at[i], due_shift(t0_us, t1_us, due->first_seen.all.at[i].offset_us));
-    return status == DB_OK ? dates_due(&tick->differ, t0_us, DUE_ROWS_MAX) : status;
-}
-
 /* --- The whole --- */
 
 static int64_t max3(int64_t a, int64_t b, int64_t c)
@@ -492,11 +231,11 @@ static enum db_status work(struct tick *tick, const struct db_frame *frame, stru
     if (status == DB_OK)
         status = take_gone(tick, touched);
     if (status == DB_OK)
-        status = swap_complete(tick, result);
+        status = swap_complete(&tick->differ, &result->swapped);
     if (status == DB_OK && !touched->more)
         status = lists_apply(&tick->differ, &result->lists);
     if (status == DB_OK)
-        status = take_due(tick, frame->as_of_us);
+        status = elapsed_add(&tick->differ, frame->as_of_us);
     if (status != DB_OK)
         return status;
     add_touched(tick, touched);
