@@ -255,8 +255,10 @@ static enum db_status look(struct worker *worker)
         if (status == DB_OK)
             status = supersede(worker);
     }
-    if (status != DB_OK)
+    if (status != DB_OK) {
+        db_rollback(worker->db);                  /* or the roster's statements cannot be dropped */
         roster_drop(&worker->roster, worker->db); /* or what failed is not done again */
+    }
     return status;
 }
 

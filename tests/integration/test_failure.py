@@ -1,4 +1,6 @@
 """A segment whose statement fails touches no other, says so with a code, keeps its members, and comes back by itself."""
+import pathlib
+
 import pytest
 
 from support.house import House
@@ -88,3 +90,26 @@ def test_a_new_definition_that_fails_leaves_the_old_members(house):
     wait_for(lambda: state(house, "changing") == ("live", None), 180, "the new version")
     assert house.members("changing") == {"u2"}
     assert house.members("on-it") == {"u1", "u3"}
+
+
+def test_a_table_that_is_locked_for_a_while_costs_no_lead(house):
+    """Whatever the worker does next, ticks or the reading of definitions, waits for the lock, gives up, and is done again."""
+    def led():
+        return "no longer leads" not in pathlib.Path(house.server.log_path).read_text()
+
+    def waiting():
+        rows = house.rows("SELECT query_start FROM pg_stat_activity WHERE application_name = 'cohortd worker' AND wait_event_type = 'Lock'")
+        waits.update(row[0] for row in rows)
+        return waits
+
+    waits = set()
+    house.segment("s", {"event": "A"})
+    other = house.postgres.connect()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE worker IN ACCESS EXCLUSIVE MODE")
+        house.track("u", "A")
+        wait_for(lambda: len(waiting()) >= 4 or not led(), 60, "a tick, what follows it, and the reading of definitions to fail")
+        cursor.execute("COMMIT")
+    other.close()
+    assert house.members("s") == {"u"}
+    assert led()
