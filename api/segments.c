@@ -110,6 +110,8 @@ enum handled api_segment_dependents(struct call *c)
     json_open(&out, '{');
     json_key(&out, "data");
     put_keys(&out, &rows);
+    json_add_null(&out, "next");
+    json_add_null(&out, "next_cursor");
     json_close(&out, '}');
     return answer_json(c, 200, &text);
 }

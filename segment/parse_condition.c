@@ -221,7 +221,7 @@ static const struct {
 
 bool parse_condition(struct parser *parser, const struct spot *spot, struct json value, size_t depth, struct node **ret_node)
 {
-    static const char *const none[] = {NULL};
+    static const char *const none[] = {"note", NULL};
     struct node *node;
 
     if (!parse_check_depth(parser, spot, depth))
@@ -235,7 +235,7 @@ bool parse_condition(struct parser *parser, const struct spot *spot, struct json
         return parse_members(parser, spot, value, FORMS[i].keys, FORMS[i].contexts) && parse_note(parser, spot, value) &&
                FORMS[i].parse(parser, spot, value, depth, node);
     }
-    if (!parse_members(parser, spot, value, none, 0))
+    if (!parse_members(parser, spot, value, none, ~0U)) /* an operator is not what is wrong here */
         return false;
     return parse_fail(parser, spot, "missing_member",
                       "a condition is expected: all, any, not, some, score, event, sequence, trait, profile, segment, consent or bucket");

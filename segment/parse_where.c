@@ -112,7 +112,7 @@ static bool parse_predicate(struct parser *parser, const struct spot *spot, stru
         {{"context", "note", NULL}, CONTEXT_VALUE, true, parse_context},
         {{"time", "note", NULL}, CONTEXT_TIME, true, parse_time},
     };
-    static const char *const none[] = {NULL};
+    static const char *const none[] = {"note", NULL};
 
     if (!parse_check_depth(parser, spot, depth))
         return false;
@@ -125,7 +125,7 @@ static bool parse_predicate(struct parser *parser, const struct spot *spot, stru
         return parse_members(parser, spot, value, forms[i].keys, forms[i].contexts) && parse_note(parser, spot, value) &&
                forms[i].parse(parser, spot, value, depth, predicate);
     }
-    if (!parse_members(parser, spot, value, none, 0))
+    if (!parse_members(parser, spot, value, none, ~0U))
         return false;
     return parse_fail(parser, spot, "missing_member", "one of all, any, not, property, context and time is expected");
 }

@@ -75,7 +75,10 @@ SHOP = {
         [[("Survey Answered", 9, {"survey": "nps", "score": 8})], [("Survey Answered", 9, {"survey": "other", "score": 10})]],
     ),
     "detractors": (
-        [[("Survey Answered", 9, {"survey": "nps", "score": 9}), ("Survey Answered", 2, {"survey": "nps", "score": 6})]],
+        [
+            [("Survey Answered", 9, {"survey": "nps", "score": 9}), ("Survey Answered", 2, {"survey": "nps", "score": 6})],
+            [("Survey Answered", 9, {"survey": "nps", "score": 3}), ("Survey Answered", 2, {"survey": "delivery", "score": 9})],
+        ],
         [[("Survey Answered", 9, {"survey": "nps", "score": 3}), ("Survey Answered", 2, {"survey": "nps", "score": 8})]],
     ),
     "bad_review": ([[("Product Reviewed", 5, {"rating": 2})]], [[("Product Reviewed", 5, {"rating": 3})], [("Product Reviewed", 35, {"rating": 1})]]),
