@@ -320,7 +320,7 @@ static enum verdict judge_sum(const struct judge *judge, const struct judge_fact
             most -= points > 0 ? points : -points;
         holds = accepted_holds(&part->accepted, least, most);
     }
-    return holds < 0 ? VERDICT_UNSURE : holds ? VERDICT_YES : VERDICT_NO;
+    return judge_verdict(holds);
 }
 
 static enum verdict judge_node(const struct judge *judge, const struct judge_facts *facts, const struct node *node)
@@ -351,7 +351,7 @@ static enum verdict judge_node(const struct judge *judge, const struct judge_fac
     case NODE_SEGMENT:
         if (!facts->is_member)
             return VERDICT_UNSURE;
-        return facts->is_member(facts->context, judge->parts[node->number].reference) ? VERDICT_YES : VERDICT_NO;
+        return judge_verdict(facts->is_member(facts->context, judge->parts[node->number].reference));
     case NODE_TRAIT:
         return judge_trait(facts, node);
     case NODE_CONSENT:

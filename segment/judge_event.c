@@ -285,9 +285,7 @@ static struct measured count(const struct judge_facts *facts, const struct judge
 
 static enum verdict compared(const struct judge_part *part, struct measured number)
 {
-    int holds = accepted_holds(&part->accepted, number.least, number.most);
-
-    return holds < 0 ? VERDICT_UNSURE : holds ? VERDICT_YES : VERDICT_NO;
+    return judge_verdict(accepted_holds(&part->accepted, number.least, number.most));
 }
 
 enum verdict judge_event(const struct judge *judge, const struct judge_facts *facts, const struct node *node)
@@ -318,11 +316,6 @@ enum verdict judge_event(const struct judge *judge, const struct judge_facts *fa
 
 /* --- The person's dates --- */
 
-static enum verdict sure(bool holds)
-{
-    return holds ? VERDICT_YES : VERDICT_NO;
-}
-
 static enum verdict judge_moment(const struct judge *judge, const struct test *test, int64_t us)
 {
     const struct moment *moment = &test->operands->moment;
@@ -330,7 +323,7 @@ static enum verdict judge_moment(const struct judge *judge, const struct test *t
 
     if (about_us && us >= moment->us - about_us && us <= moment->us + about_us)
         return VERDICT_UNSURE;
-    return sure(test->op == OP_BEFORE ? us < moment->us : us > moment->us);
+    return judge_verdict(test->op == OP_BEFORE ? us < moment->us : us > moment->us);
 }
 
 static enum verdict judge_instant(const struct judge *judge, const struct judge_facts *facts, const struct test *test, int64_t us)
@@ -338,7 +331,7 @@ static enum verdict judge_instant(const struct judge *judge, const struct judge_
     const struct operand *operand = test->operands;
 
     if (test->op == OP_EXISTS)
-        return sure((us != INSTANT_NONE) == (operand->text[0] == 't'));
+        return judge_verdict((us != INSTANT_NONE) == (operand->text[0] == 't'));
     if (us == INSTANT_NONE)
         return VERDICT_NO;
     switch ((int)test->op) {
@@ -346,7 +339,7 @@ static enum verdict judge_instant(const struct judge *judge, const struct judge_
     case OP_AFTER:
         return judge_moment(judge, test, us);
     case OP_WITHIN_LAST:
-        return sure(us > plus(facts->as_of_us, -operand->us));
+        return judge_verdict(us > plus(facts->as_of_us, -operand->us));
     case OP_WITHIN_NEXT: /* it is never after T */
         return VERDICT_NO;
     default:

@@ -68,6 +68,12 @@ struct judge {
     struct judge_part *parts; /* owned; by node->number */
 };
 
+/* 1: yes, 0: no, -1: it depends. */
+static inline enum verdict judge_verdict(int holds)
+{
+    return holds < 0 ? VERDICT_UNSURE : holds ? VERDICT_YES : VERDICT_NO;
+}
+
 /* judge_person.c: what is asked of the person herself, without events */
 
 enum verdict judge_trait(const struct judge_facts *facts, const struct node *node);

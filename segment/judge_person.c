@@ -8,19 +8,14 @@
 /* With its NUL, which is the separator. */
 enum { SALT_SIZE = 4 * TEXT_CHARS_MAX + 1 };
 
-static enum verdict sure(bool holds)
-{
-    return holds ? VERDICT_YES : VERDICT_NO;
-}
-
 enum verdict judge_trait(const struct judge_facts *facts, const struct node *node)
 {
-    return facts->no_traits ? sure(leaf_of_nothing(&node->tests)) : VERDICT_UNSURE;
+    return facts->no_traits ? judge_verdict(leaf_of_nothing(&node->tests)) : VERDICT_UNSURE;
 }
 
 enum verdict judge_consent(const struct judge_facts *facts, const struct node *node)
 {
-    return facts->no_consents ? sure(consent_of_unknown(&node->tests)) : VERDICT_UNSURE;
+    return facts->no_consents ? judge_verdict(consent_of_unknown(&node->tests)) : VERDICT_UNSURE;
 }
 
 enum verdict judge_identified(const struct judge_facts *facts, const struct node *node)
@@ -48,5 +43,5 @@ enum verdict judge_bucket(const struct judge_facts *facts, const struct node *no
     memcpy(bytes + size, facts->profile->bytes, ID_SIZE);
     sha256(bytes, size + ID_SIZE, digest);
     share = ((uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 | (uint32_t)digest[2] << 8 | digest[3]) % 10000;
-    return sure(share >= node->low && share < node->high);
+    return judge_verdict(share >= node->low && share < node->high);
 }

@@ -70,8 +70,7 @@ struct worker {
     int64_t look_us;     /* versions were looked for, */
     int64_t chores_us;   /* chores were done, */
     int64_t audit_us;    /* something was audited, */
-    int64_t busy_us;     /* a tick took something from the queue, */
-    int64_t clock_us;    /* the database's clock was measured */
+    int64_t busy_us;     /* a tick took something from the queue */
 };
 
 /* --- Waiting --- */
@@ -294,10 +293,6 @@ static enum db_status do_chores(struct worker *worker)
         status = db_erasure_chore(worker->db);
     if (status == DB_OK || status == DB_NONE)
         status = db_worker_unblock(worker->db);
-    if (status == DB_OK && passed(worker->clock_us, 60 * 1000)) {
-        worker->clock_us = clock_mono_us();
-        status = db_measure_clock(worker->db);
-    }
     return status;
 }
 
@@ -517,7 +512,6 @@ struct worker *worker_start(const struct worker_config *config)
     ASSERT(pthread_mutex_init(&worker->mtx, NULL) == 0);
     worker->db = db_new(&db);
     roster_init(&worker->roster);
-    worker->clock_us = clock_mono_us();
     if (pthread_create(&worker->thread, NULL, run, worker) != 0)
         BUG("cannot start the worker's thread");
     return worker;
