@@ -11,7 +11,7 @@
 #include "server/base/address.h"
 #include "tests/unit/run.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 60000 };
 
 /* A server of one connection: it reads until the request ends with `until`, sends `answer` and closes; without an answer it keeps the
  * connection until the client is gone. */

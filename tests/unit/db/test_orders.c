@@ -299,7 +299,7 @@ static void *merge_run(void *context)
 START_TEST(test_a_merge_of_two_reports_waits_for_all_ids_of_the_survivor)
 {
     struct id other = id_person("anonymous", "b", 1), user = id_person("user", "u", 1), gone = id_person("anonymous", "a", 1);
-    int64_t until = clock_mono_us() + 20 * US_PER_S;
+    int64_t until = clock_mono_us() + 60 * US_PER_S;
     struct told told;
     pthread_t thread;
     char sql[128];

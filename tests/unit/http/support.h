@@ -17,7 +17,7 @@
 #include "server/http/http.h"
 #include "tests/unit/run.h"
 
-enum { PATIENCE_MS = 20000, JOBS_MAX = 4096 };
+enum { PATIENCE_MS = 60000, JOBS_MAX = 4096 };
 
 /* --- The application --- */
 

@@ -103,7 +103,7 @@ END_TEST
 START_TEST(test_killed_and_started_again)
 {
     struct embedded *embedded = embedded_start(home);
-    int64_t until_us = clock_mono_us() + 40 * US_PER_S;
+    int64_t until_us = clock_mono_us() + 90 * US_PER_S;
     pid_t old = postmaster();
 
     ck_assert_int_eq(kill(old, SIGKILL), 0);

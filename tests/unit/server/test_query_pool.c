@@ -10,7 +10,7 @@
 #include "tests/unit/db/store.h"
 
 enum { QUEUE_MAX = 4, PARKED_MAX = 3 };
-#define DEADLINE_S 10
+#define DEADLINE_S 60
 
 struct task {
     struct work work;
