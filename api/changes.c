@@ -73,8 +73,7 @@ static enum handled answer_feed(struct call *c, const struct ask *ask, const str
     bool more = n == (size_t)ask->query.limit;
     char place[24];
 
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (size_t i = 0; i < n; i++) {
         struct feed_row row = db_feed_row(rows, i);

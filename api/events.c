@@ -73,8 +73,7 @@ enum handled api_event_recent(struct call *c)
 
     if (!page_limit(c, &page.limit))
         return HANDLED_ANSWERED;
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     status = db_begin(c->db, DB_REPEATABLE_READ_ONLY);
     if (status == DB_OK)
         status = db_event_recent_open(c->db, page.limit);
@@ -83,9 +82,7 @@ enum handled api_event_recent(struct call *c)
     db_rollback(c->db);
     if (status != DB_OK)
         return answer_status(c, status);
-    page_next(c, &out, NULL);
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, NULL);
 }
 
 static void put_name(struct json_out *out, const struct catalogue_row *row)
@@ -114,8 +111,7 @@ enum handled api_event_names(struct call *c)
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
     n = db_rows_count(&rows);
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (size_t i = 0; i < n && i < (size_t)page.limit; i++) {
         struct catalogue_row row = db_catalogue_row(&rows, i);
@@ -123,9 +119,7 @@ enum handled api_event_names(struct call *c)
         put_name(&out, &row);
     }
     json_close(&out, ']');
-    page_next(c, &out, n > (size_t)page.limit ? db_catalogue_row(&rows, n - 2).name : NULL);
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, n > (size_t)page.limit ? db_catalogue_row(&rows, n - 2).name : NULL);
 }
 
 static void put_reject(struct json_out *out, const struct db_rows *rows, size_t i)
@@ -159,15 +153,12 @@ enum handled api_reject_list(struct call *c)
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
     n = db_rows_count(&rows);
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (size_t i = 0; i < n && i < (size_t)page.limit; i++)
         put_reject(&out, &rows, i);
     json_close(&out, ']');
     if (n > (size_t)page.limit)
         (void)snprintf(next, sizeof next, "%" PRId64, db_int(&rows, n - 2, REJECT_ID));
-    page_next(c, &out, n > (size_t)page.limit ? next : NULL);
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, n > (size_t)page.limit ? next : NULL);
 }

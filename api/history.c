@@ -5,6 +5,7 @@
 
 #include "api/handlers.h"
 #include "api/instants.h"
+#include "api/page.h"
 #include "db/history.h"
 
 enum { BUCKETS_MAX = 1000 };
@@ -120,8 +121,7 @@ static enum handled answer_history(struct call *c, const struct frame *frame, co
     struct json_out out = JSON_OUT(&text);
     struct walk walk = {.rows = rows};
 
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (int64_t at_us = frame->from_us; at_us < frame->to_us; at_us += frame->step_us) {
         int64_t end_us = at_us + frame->step_us;
@@ -131,10 +131,7 @@ static enum handled answer_history(struct call *c, const struct frame *frame, co
     }
     json_close(&out, ']');
     json_add_int(&out, "step_ms", frame->step_us / US_PER_MS);
-    json_add_null(&out, "next");
-    json_add_null(&out, "next_cursor");
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, NULL);
 }
 
 enum handled api_segment_history(struct call *c)

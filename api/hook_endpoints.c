@@ -330,14 +330,10 @@ enum handled api_hook_providers(struct call *c)
 
     if (!json_check(copy, len, &root, &bad_numbers, &flaw))
         BUG("the table of providers is not JSON");
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (iter = json_iter(root); json_next_element(&iter, &provider);)
         put_provider(c, &out, provider);
     json_close(&out, ']');
-    json_add_null(&out, "next");
-    json_add_null(&out, "next_cursor");
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, NULL);
 }

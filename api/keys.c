@@ -52,8 +52,7 @@ enum handled api_key_list(struct call *c)
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
     n = db_rows_count(&rows);
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (size_t i = 0; i < n && i < (size_t)page.limit; i++) {
         struct key_row row = db_key_row(&rows, i);
@@ -62,9 +61,7 @@ enum handled api_key_list(struct call *c)
         id_print(&row.key_id, next);
     }
     json_close(&out, ']');
-    page_next(c, &out, n > (size_t)page.limit ? next : NULL);
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, n > (size_t)page.limit ? next : NULL);
 }
 
 struct wish {

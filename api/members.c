@@ -89,8 +89,7 @@ static enum handled answer_page(struct call *c, const struct page *page, const s
     size_t n = db_rows_count(rows), limit = (size_t)page->limit;
     char place[ID_TEXT];
 
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (size_t i = 0; i < n && i < limit; i++) {
         struct member_row row = db_member_row(rows, i);

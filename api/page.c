@@ -154,6 +154,12 @@ void page_go_on(struct call *c, struct json_out *out, const char *parameter, con
     reply_header(c->rq, "Link", buf_text(&link));
 }
 
+void page_begin(struct json_out *out)
+{
+    json_open(out, '{');
+    json_key(out, "data");
+}
+
 void page_next(struct call *c, struct json_out *out, const char *place)
 {
     char cursor[4 * (CURSOR_BYTES + 2) / 3 + 1];
@@ -171,4 +177,11 @@ void page_next(struct call *c, struct json_out *out, const char *place)
     memcpy(bytes + DIGEST_SIZE, place, strlen(place));
     base64url(bytes, DIGEST_SIZE + strlen(place), cursor);
     page_go_on(c, out, "cursor", cursor);
+}
+
+enum handled page_end(struct call *c, struct json_out *out, const char *place)
+{
+    page_next(c, out, place);
+    json_close(out, '}');
+    return answer_json(c, 200, out->buf);
 }

@@ -121,8 +121,7 @@ enum handled api_profile_segments(struct call *c)
     status = db_profile_segments(c->db, &profile_id, &segments);
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     put_segments(&out, &segments);
     page_next(c, &out, NULL);
     json_close(&out, '}');
@@ -182,8 +181,7 @@ enum handled api_profiles_segments(struct call *c)
     status = db_profiles_segments(c->db, raw, ids.n, &rows);
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (size_t i = 0; i < db_rows_count(&rows); i++) {
         json_open(&out, '{');
@@ -247,8 +245,7 @@ enum handled api_profile_events(struct call *c)
     if (!page.first && !read_place(page.place, &place))
         return answer_problem(c, PROBLEM_BAD_CURSOR, NULL);
     events.limit = page.limit;
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     status = put_events(c, page.first ? NULL : &place, &out, &events);
     if (status != DB_OK)
         return answer_status(c, status);
@@ -256,7 +253,5 @@ enum handled api_profile_events(struct call *c)
         id_print(&events.place.message_id, id);
         (void)snprintf(next, sizeof next, "%" PRId64 " %" PRId64 " %s", events.place.ts_us, events.place.received_us, id);
     }
-    page_next(c, &out, events.more ? next : NULL);
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, events.more ? next : NULL);
 }

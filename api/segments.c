@@ -55,8 +55,7 @@ enum handled api_segment_list(struct call *c)
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
     n = db_rows_count(&rows);
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (size_t i = 0; i < n && i < (size_t)page.limit; i++) {
         struct segment_row row = db_segment_row(&rows, i);
@@ -64,9 +63,7 @@ enum handled api_segment_list(struct call *c)
         segment_put(&out, &row, filter.definitions);
     }
     json_close(&out, ']');
-    page_next(c, &out, n > (size_t)page.limit ? db_segment_row(&rows, n - 2).key : NULL);
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, n > (size_t)page.limit ? db_segment_row(&rows, n - 2).key : NULL);
 }
 
 enum handled api_segment_read(struct call *c)
@@ -107,13 +104,9 @@ enum handled api_segment_dependents(struct call *c)
         return answer_status(c, status);
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     put_keys(&out, &rows);
-    json_add_null(&out, "next");
-    json_add_null(&out, "next_cursor");
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, NULL);
 }
 
 /* --- Delete --- */

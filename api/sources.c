@@ -65,8 +65,7 @@ enum handled api_source_list(struct call *c)
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
     n = db_rows_count(&rows);
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_open(&out, '[');
     for (size_t i = 0; i < n && i < (size_t)page.limit; i++) {
         struct source_row row = db_source_row(&rows, i);
@@ -74,9 +73,7 @@ enum handled api_source_list(struct call *c)
         put_source(c, &out, &row);
     }
     json_close(&out, ']');
-    page_next(c, &out, n > (size_t)page.limit ? db_source_row(&rows, n - 2).name : NULL);
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, n > (size_t)page.limit ? db_source_row(&rows, n - 2).name : NULL);
 }
 
 /* A body of a POST or a PATCH, its settings as they are to be stored. */

@@ -4,6 +4,7 @@
 #include "api/templates.h"
 
 #include "api/handlers.h"
+#include "api/page.h"
 
 static const char templates[] = {
 #include "templates.inc"
@@ -20,11 +21,7 @@ enum handled api_template_list(struct call *c)
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
     struct json_out out = JSON_OUT(&text);
 
-    json_open(&out, '{');
-    json_key(&out, "data");
+    page_begin(&out);
     json_put_raw(&out, templates, sizeof templates);
-    json_add_null(&out, "next");
-    json_add_null(&out, "next_cursor");
-    json_close(&out, '}');
-    return answer_json(c, 200, &text);
+    return page_end(c, &out, NULL);
 }
