@@ -158,26 +158,17 @@ void db_arg_numeric(struct db_args *args, const char *decimal)
 
 void db_arg_ids(struct db_args *args, const struct id *ids, size_t n)
 {
-    db_array_begin(args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(args, &ids[i]);
-    db_array_end(args);
+    DB_ARRAY(args, 'U', i, n, db_array_id(args, &ids[i]));
 }
 
 void db_arg_ints(struct db_args *args, const int32_t *numbers, size_t n)
 {
-    db_array_begin(args, 'I');
-    for (size_t i = 0; i < n; i++)
-        db_array_int(args, numbers[i]);
-    db_array_end(args);
+    DB_ARRAY(args, 'I', i, n, db_array_int(args, numbers[i]));
 }
 
 void db_arg_texts(struct db_args *args, const char *const *texts, size_t n)
 {
-    db_array_begin(args, 'T');
-    for (size_t i = 0; i < n; i++)
-        db_array_text(args, texts[i], texts[i] ? strlen(texts[i]) : 0);
-    db_array_end(args);
+    DB_ARRAY(args, 'T', i, n, db_array_text(args, texts[i], texts[i] ? strlen(texts[i]) : 0));
 }
 
 void db_arg_numerics(struct db_args *args, const char *const *decimals, size_t n)

@@ -125,6 +125,15 @@ void db_array_instant(struct db_args *args, int64_t us);
 void db_array_id(struct db_args *args, const struct id *id);
 void db_array_end(struct db_args *args);
 
+/* The same of n elements, `add` adding element i: DB_ARRAY(&args, 'U', i, n, db_array_id(&args, &ids[i])). */
+#define DB_ARRAY(args, type, i, n, add)                                                                                                    \
+    do {                                                                                                                                   \
+        db_array_begin((args), (type));                                                                                                    \
+        for (size_t i = 0; i < (n); i++)                                                                                                   \
+            add;                                                                                                                           \
+        db_array_end(args);                                                                                                                \
+    } while (0)
+
 /* Rows for db_copy: begin, then for each row its number of fields and so many db_array_… for them. When they are many enough it is time for a db_copy, which
  * begins anew, so that as much may be written as there is. */
 void db_copy_begin(struct db_args *rows);

@@ -58,22 +58,10 @@ void db_consent_send_said(struct db *db, const struct consent_said *said, size_t
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(&args, &said[i].profile);
-    db_array_end(&args);
-    db_array_begin(&args, 'J');
-    for (size_t i = 0; i < n; i++)
-        db_array_json(&args, said[i].stated.at, said[i].stated.len);
-    db_array_end(&args);
-    db_array_begin(&args, 'B');
-    for (size_t i = 0; i < n; i++)
-        db_array_bool(&args, said[i].signal);
-    db_array_end(&args);
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(&args, said[i].at_us);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'U', i, n, db_array_id(&args, &said[i].profile));
+    DB_ARRAY(&args, 'J', i, n, db_array_json(&args, said[i].stated.at, said[i].stated.len));
+    DB_ARRAY(&args, 'B', i, n, db_array_bool(&args, said[i].signal));
+    DB_ARRAY(&args, 'Z', i, n, db_array_instant(&args, said[i].at_us));
     db_send(db, &consent_said, &args);
 }
 

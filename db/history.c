@@ -137,14 +137,8 @@ enum db_status db_history_backfill(struct db *db, int32_t segment_id, const int6
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT, segment = DB_ARGS_INIT;
 
     db_arg_int(&args, segment_id);
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(&args, ends_us[i]);
-    db_array_end(&args);
-    db_array_begin(&args, 'L');
-    for (size_t i = 0; i < n; i++)
-        db_array_long(&args, sizes[i]);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'Z', i, n, db_array_instant(&args, ends_us[i]));
+    DB_ARRAY(&args, 'L', i, n, db_array_long(&args, sizes[i]));
     db_arg_int(&segment, segment_id);
     db_send(db, &history_backfill, &args);
     db_send(db, &history_backfilled, &segment);

@@ -145,10 +145,7 @@ static void send_ids(struct batch *batch)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < batch->people.ids.n; i++)
-        db_array_id(&args, &batch->people.ids.at[i].raw);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'U', i, batch->people.ids.n, db_array_id(&args, &batch->people.ids.at[i].raw));
     db_send(batch->db, &ingest_identities, &args);
 }
 
@@ -350,26 +347,11 @@ static void send_places(struct batch *batch, const struct places *places)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'I');
-    for (size_t i = 0; i < places->n; i++)
-        db_array_int(&args, (int32_t)places->at[i].item);
-    db_array_end(&args);
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < places->n; i++)
-        db_array_id(&args, &places->at[i].profile);
-    db_array_end(&args);
-    db_array_begin(&args, 'I');
-    for (size_t i = 0; i < places->n; i++)
-        db_array_int(&args, batch->items[places->at[i].item].name_id);
-    db_array_end(&args);
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < places->n; i++)
-        db_array_instant(&args, batch->items[places->at[i].item].message->own_ts_us);
-    db_array_end(&args);
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < places->n; i++)
-        db_array_id(&args, &batch->items[places->at[i].item].message->message_id);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'I', i, places->n, db_array_int(&args, (int32_t)places->at[i].item));
+    DB_ARRAY(&args, 'U', i, places->n, db_array_id(&args, &places->at[i].profile));
+    DB_ARRAY(&args, 'I', i, places->n, db_array_int(&args, batch->items[places->at[i].item].name_id));
+    DB_ARRAY(&args, 'Z', i, places->n, db_array_instant(&args, batch->items[places->at[i].item].message->own_ts_us));
+    DB_ARRAY(&args, 'U', i, places->n, db_array_id(&args, &batch->items[places->at[i].item].message->message_id));
     db_send(batch->db, &ingest_doubles, &args);
 }
 

@@ -149,10 +149,7 @@ static void put_former(struct db_args *args, const struct identities *people, co
     }
     db_array_end(args);
     low = 0;
-    db_array_begin(args, 'I');
-    for (size_t i = 0; i < list->n; i++)
-        db_array_int(args, low += (int32_t)people->ids.at[list->at[i]].forgotten.n);
-    db_array_end(args);
+    DB_ARRAY(args, 'I', i, list->n, db_array_int(args, low += (int32_t)people->ids.at[list->at[i]].forgotten.n));
     db_array_begin(args, 'U');
     for (size_t i = 0; i < list->n; i++) {
         const struct identity *identity = &people->ids.at[list->at[i]];
@@ -165,18 +162,12 @@ static void put_former(struct db_args *args, const struct identities *people, co
 
 static void put_raws(struct db_args *args, const struct identities *people, const struct list *list)
 {
-    db_array_begin(args, 'U');
-    for (size_t i = 0; i < list->n; i++)
-        db_array_id(args, &people->ids.at[list->at[i]].raw);
-    db_array_end(args);
+    DB_ARRAY(args, 'U', i, list->n, db_array_id(args, &people->ids.at[list->at[i]].raw));
 }
 
 static void put_meanings(struct db_args *args, const struct identities *people, const struct list *list)
 {
-    db_array_begin(args, 'U');
-    for (size_t i = 0; i < list->n; i++)
-        db_array_id(args, &people->profiles.at[people->ids.at[list->at[i]].profile].id);
-    db_array_end(args);
+    DB_ARRAY(args, 'U', i, list->n, db_array_id(args, &people->profiles.at[people->ids.at[list->at[i]].profile].id));
 }
 
 static void send_new_identities(struct writing *w, const struct list *list)
@@ -194,10 +185,8 @@ static void send_new_identities(struct writing *w, const struct list *list)
         db_array_text(&args, kind, strlen(kind));
     }
     db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < list->n; i++)
-        db_array_text(&args, people->ids.at[list->at[i]].external.at, people->ids.at[list->at[i]].external.len);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'T', i, list->n,
+             db_array_text(&args, people->ids.at[list->at[i]].external.at, people->ids.at[list->at[i]].external.len));
     put_meanings(&args, people, list);
     put_former(&args, people, list);
     db_send(w->batch->db, &ingest_identity_new, &args);
@@ -239,31 +228,16 @@ static void send_identities(struct writing *w)
 
 static void put_profile_ids(struct db_args *args, const struct writing *w, const size_t *profiles, size_t n)
 {
-    db_array_begin(args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(args, id_of(w, profiles[i]));
-    db_array_end(args);
+    DB_ARRAY(args, 'U', i, n, db_array_id(args, id_of(w, profiles[i])));
 }
 
 /* below, traits, first_seen, last_seen */
 static void put_gains(struct db_args *args, const struct writing *w, const size_t *profiles, size_t n)
 {
-    db_array_begin(args, 'J');
-    for (size_t i = 0; i < n; i++)
-        gains_put_below(&w->gains, args, profiles[i]);
-    db_array_end(args);
-    db_array_begin(args, 'J');
-    for (size_t i = 0; i < n; i++)
-        gains_put_traits(&w->gains, args, profiles[i]);
-    db_array_end(args);
-    db_array_begin(args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(args, w->gains.profiles[profiles[i]].first_us);
-    db_array_end(args);
-    db_array_begin(args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(args, w->gains.profiles[profiles[i]].last_us);
-    db_array_end(args);
+    DB_ARRAY(args, 'J', i, n, gains_put_below(&w->gains, args, profiles[i]));
+    DB_ARRAY(args, 'J', i, n, gains_put_traits(&w->gains, args, profiles[i]));
+    DB_ARRAY(args, 'Z', i, n, db_array_instant(args, w->gains.profiles[profiles[i]].first_us));
+    DB_ARRAY(args, 'Z', i, n, db_array_instant(args, w->gains.profiles[profiles[i]].last_us));
 }
 
 /* The external id of the identity that the profile was made for, if that is of this kind. */
@@ -316,46 +290,24 @@ static const struct message *message_of(const struct writing *w, const struct ev
 
 static void put_keys(struct db_args *args, const struct writing *w)
 {
-    const struct event_key *begin = w->gains.events.at, *end = begin + w->gains.events.n, *key;
+    const struct event_key *keys = w->gains.events.at;
+    size_t n = w->gains.events.n;
 
-    db_array_begin(args, 'U');
-    for (key = begin; key < end; key++)
-        db_array_id(args, &key->profile);
-    db_array_end(args);
-    db_array_begin(args, 'I');
-    for (key = begin; key < end; key++)
-        db_array_int(args, key->name_id);
-    db_array_end(args);
-    db_array_begin(args, 'I');
-    for (key = begin; key < end; key++)
-        db_array_int(args, message_of(w, key)->source_id);
-    db_array_end(args);
-    db_array_begin(args, 'Z');
-    for (key = begin; key < end; key++)
-        db_array_instant(args, key->ts_us);
-    db_array_end(args);
-    db_array_begin(args, 'U');
-    for (key = begin; key < end; key++)
-        db_array_id(args, &key->message);
-    db_array_end(args);
+    DB_ARRAY(args, 'U', i, n, db_array_id(args, &keys[i].profile));
+    DB_ARRAY(args, 'I', i, n, db_array_int(args, keys[i].name_id));
+    DB_ARRAY(args, 'I', i, n, db_array_int(args, message_of(w, &keys[i])->source_id));
+    DB_ARRAY(args, 'Z', i, n, db_array_instant(args, keys[i].ts_us));
+    DB_ARRAY(args, 'U', i, n, db_array_id(args, &keys[i].message));
 }
 
 static void put_payloads(struct db_args *args, const struct writing *w)
 {
-    const struct event_key *begin = w->gains.events.at, *end = begin + w->gains.events.n, *key;
+    const struct event_key *keys = w->gains.events.at;
+    size_t n = w->gains.events.n;
 
-    db_array_begin(args, 'Z');
-    for (key = begin; key < end; key++)
-        db_array_instant(args, message_of(w, key)->received_us);
-    db_array_end(args);
-    db_array_begin(args, 'J');
-    for (key = begin; key < end; key++)
-        db_array_json(args, message_of(w, key)->properties.at, message_of(w, key)->properties.len);
-    db_array_end(args);
-    db_array_begin(args, 'J');
-    for (key = begin; key < end; key++)
-        db_array_json(args, message_of(w, key)->context.at, message_of(w, key)->context.len);
-    db_array_end(args);
+    DB_ARRAY(args, 'Z', i, n, db_array_instant(args, message_of(w, &keys[i])->received_us));
+    DB_ARRAY(args, 'J', i, n, db_array_json(args, message_of(w, &keys[i])->properties.at, message_of(w, &keys[i])->properties.len));
+    DB_ARRAY(args, 'J', i, n, db_array_json(args, message_of(w, &keys[i])->context.at, message_of(w, &keys[i])->context.len));
 }
 
 /* Whose traits change, with objects that have the keys; whose first_seen does; and who is new. */
@@ -367,10 +319,7 @@ static void put_facts(struct db_args *args, const struct writing *w)
     for (size_t i = 0; i < w->batch->people.profiles.n; i++)
         if (gains->profiles[i].used && gains_traits_change(gains, i))
             *VEC_ADD(&who) = i;
-    db_array_begin(args, 'U');
-    for (size_t i = 0; i < 2 * who.n; i++)
-        db_array_id(args, id_of(w, who.at[i / 2]));
-    db_array_end(args);
+    DB_ARRAY(args, 'U', i, 2 * who.n, db_array_id(args, id_of(w, who.at[i / 2])));
     db_array_begin(args, 'J');
     for (size_t i = 0; i < who.n; i++) {
         gains_put_traits(gains, args, who.at[i]);
@@ -455,26 +404,11 @@ static void send_odd(struct writing *w)
 
     if (!keys.n)
         return;
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < keys.n; i++)
-        db_array_id(&args, &keys.at[i].message);
-    db_array_end(&args);
-    db_array_begin(&args, 'I');
-    for (size_t i = 0; i < keys.n; i++)
-        db_array_int(&args, keys.at[i].name_id);
-    db_array_end(&args);
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < keys.n; i++)
-        db_array_id(&args, &keys.at[i].raw);
-    db_array_end(&args);
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < keys.n; i++)
-        db_array_instant(&args, keys.at[i].own_ts_us);
-    db_array_end(&args);
-    db_array_begin(&args, 'B');
-    for (size_t i = 0; i < keys.n; i++)
-        db_array_bool(&args, keys.at[i].repeated);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'U', i, keys.n, db_array_id(&args, &keys.at[i].message));
+    DB_ARRAY(&args, 'I', i, keys.n, db_array_int(&args, keys.at[i].name_id));
+    DB_ARRAY(&args, 'U', i, keys.n, db_array_id(&args, &keys.at[i].raw));
+    DB_ARRAY(&args, 'Z', i, keys.n, db_array_instant(&args, keys.at[i].own_ts_us));
+    DB_ARRAY(&args, 'B', i, keys.n, db_array_bool(&args, keys.at[i].repeated));
     db_send(w->batch->db, &ingest_odd_new, &args);
     note_sent(w, NULL);
     vec_free(&keys);

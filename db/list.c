@@ -76,14 +76,8 @@ static enum db_status make_people(struct db *db, const struct person *people, si
     enum db_status status;
 
     put_locks(people, n, &locks);
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(&args, &people[i].raw);
-    db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < n; i++)
-        db_array_text(&args, people[i].external.at, people[i].external.len);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'U', i, n, db_array_id(&args, &people[i].raw));
+    DB_ARRAY(&args, 'T', i, n, db_array_text(&args, people[i].external.at, people[i].external.len));
     db_arg_text(&args, person_kind_text(kind));
     db_send_sql(db, "BEGIN", NULL);
     db_send_sql(db, "SET LOCAL plan_cache_mode = force_generic_plan", NULL);
@@ -212,17 +206,8 @@ enum db_status db_list_inherit(struct db *db, const struct db_member *members, s
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'I');
-    for (size_t i = 0; i < n; i++)
-        db_array_int(&args, members[i].version_id);
-    db_array_end(&args);
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(&args, &members[i].profile);
-    db_array_end(&args);
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(&args, members[i].entered_us);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'I', i, n, db_array_int(&args, members[i].version_id));
+    DB_ARRAY(&args, 'U', i, n, db_array_id(&args, &members[i].profile));
+    DB_ARRAY(&args, 'Z', i, n, db_array_instant(&args, members[i].entered_us));
     return db_run(db, &list_inherit, &args, ret_rows);
 }

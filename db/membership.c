@@ -37,14 +37,8 @@ DB_STATEMENT(aside_all, "l", "SELECT version_id, profile_id, retry_at, attempt F
 
 static void keys(const struct db_member *members, size_t n, struct db_args *args)
 {
-    db_array_begin(args, 'I');
-    for (size_t i = 0; i < n; i++)
-        db_array_int(args, members[i].version_id);
-    db_array_end(args);
-    db_array_begin(args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(args, &members[i].profile);
-    db_array_end(args);
+    DB_ARRAY(args, 'I', i, n, db_array_int(args, members[i].version_id));
+    DB_ARRAY(args, 'U', i, n, db_array_id(args, &members[i].profile));
 }
 
 enum db_status db_membership_insert(struct db *db, const struct db_member *members, size_t n)
@@ -67,10 +61,7 @@ enum db_status db_membership_insert(struct db *db, const struct db_member *membe
 static void keys_and_times(const struct db_member *members, size_t n, struct db_args *args)
 {
     keys(members, n, args);
-    db_array_begin(args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(args, members[i].entered_us);
-    db_array_end(args);
+    DB_ARRAY(args, 'Z', i, n, db_array_instant(args, members[i].entered_us));
 }
 
 enum db_status db_membership_insert_missing(struct db *db, const struct db_member *members, size_t n)
@@ -119,18 +110,9 @@ void db_membership_send_sizes(struct db *db, const struct db_size *sizes, size_t
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'I');
-    for (size_t i = 0; i < n; i++)
-        db_array_int(&args, sizes[i].version_id);
-    db_array_end(&args);
-    db_array_begin(&args, 'L');
-    for (size_t i = 0; i < n; i++)
-        db_array_long(&args, sizes[i].members);
-    db_array_end(&args);
-    db_array_begin(&args, 'L');
-    for (size_t i = 0; i < n; i++)
-        db_array_long(&args, sizes[i].identified);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'I', i, n, db_array_int(&args, sizes[i].version_id));
+    DB_ARRAY(&args, 'L', i, n, db_array_long(&args, sizes[i].members));
+    DB_ARRAY(&args, 'L', i, n, db_array_long(&args, sizes[i].identified));
     db_send(db, &membership_sizes, &args);
 }
 

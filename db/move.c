@@ -24,14 +24,8 @@ void db_moves_send(struct db *db, const struct db_statement *statement, const st
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(&args, &moves[i].gone);
-    db_array_end(&args);
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(&args, &moves[i].into);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'U', i, n, db_array_id(&args, &moves[i].gone));
+    DB_ARRAY(&args, 'U', i, n, db_array_id(&args, &moves[i].into));
     db_send(db, statement, &args);
 }
 

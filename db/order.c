@@ -64,34 +64,16 @@ DB_STATEMENT(
 
 static void put_profiles(struct db_args *args, const struct order_report *reports, size_t n)
 {
-    db_array_begin(args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(args, &reports[i].profile);
-    db_array_end(args);
-    db_array_begin(args, 'J');
-    for (size_t i = 0; i < n; i++)
-        db_array_json(args, reports[i].message->order_id.at, reports[i].message->order_id.len);
-    db_array_end(args);
+    DB_ARRAY(args, 'U', i, n, db_array_id(args, &reports[i].profile));
+    DB_ARRAY(args, 'J', i, n, db_array_json(args, reports[i].message->order_id.at, reports[i].message->order_id.len));
 }
 
 static void put_events(struct db_args *args, const struct order_report *reports, size_t n)
 {
-    db_array_begin(args, 'I');
-    for (size_t i = 0; i < n; i++)
-        db_array_int(args, reports[i].name_id);
-    db_array_end(args);
-    db_array_begin(args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(args, reports[i].message->ts_us);
-    db_array_end(args);
-    db_array_begin(args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(args, &reports[i].message->message_id);
-    db_array_end(args);
-    db_array_begin(args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(args, reports[i].message->received_us);
-    db_array_end(args);
+    DB_ARRAY(args, 'I', i, n, db_array_int(args, reports[i].name_id));
+    DB_ARRAY(args, 'Z', i, n, db_array_instant(args, reports[i].message->ts_us));
+    DB_ARRAY(args, 'U', i, n, db_array_id(args, &reports[i].message->message_id));
+    DB_ARRAY(args, 'Z', i, n, db_array_instant(args, reports[i].message->received_us));
 }
 
 void db_order_send_take(struct db *db, const struct order_report *reports, size_t n)

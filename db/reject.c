@@ -44,26 +44,14 @@ void db_reject_send(struct db *db, const struct reject *const *rejects, size_t n
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < n; i++)
-        db_array_instant(&args, rejects[i]->received_us);
-    db_array_end(&args);
-    db_array_begin(&args, 'I');
-    for (size_t i = 0; i < n; i++)
-        db_array_int(&args, rejects[i]->source_id);
-    db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < n; i++)
-        db_array_text(&args, rejects[i]->code, strlen(rejects[i]->code));
-    db_array_end(&args);
+    DB_ARRAY(&args, 'Z', i, n, db_array_instant(&args, rejects[i]->received_us));
+    DB_ARRAY(&args, 'I', i, n, db_array_int(&args, rejects[i]->source_id));
+    DB_ARRAY(&args, 'T', i, n, db_array_text(&args, rejects[i]->code, strlen(rejects[i]->code)));
     db_array_begin(&args, 'T');
     for (size_t i = 0; i < n; i++)
         add_text(&args, (struct span){.at = rejects[i]->detail, .len = strlen(rejects[i]->detail)}, sizeof rejects[i]->detail);
     db_array_end(&args);
-    db_array_begin(&args, 'T');
-    for (size_t i = 0; i < n; i++)
-        add_text(&args, rejects[i]->payload, REJECT_PAYLOAD_MAX);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'T', i, n, add_text(&args, rejects[i]->payload, REJECT_PAYLOAD_MAX));
     db_send(db, &reject_add, &args);
 }
 

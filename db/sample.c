@@ -30,13 +30,7 @@ enum db_status db_sample_properties(struct db *db, const struct touched_pair *pa
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(&args, &pairs[i].profile);
-    db_array_end(&args);
-    db_array_begin(&args, 'I');
-    for (size_t i = 0; i < n; i++)
-        db_array_int(&args, pairs[i].name_id);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'U', i, n, db_array_id(&args, &pairs[i].profile));
+    DB_ARRAY(&args, 'I', i, n, db_array_int(&args, pairs[i].name_id));
     return db_run(db, &sample_properties, &args, NULL);
 }

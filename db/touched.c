@@ -153,10 +153,7 @@ void db_touched_send_delete(struct db *db, const struct touched *touched)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'L');
-    for (size_t i = 0; i < touched->ids.n; i++)
-        db_array_long(&args, touched->ids.at[i]);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'L', i, touched->ids.n, db_array_long(&args, touched->ids.at[i]));
     db_send(db, &touched_delete, &args);
 }
 
@@ -174,21 +171,9 @@ void db_touched_send_stats(struct db *db, const struct touched *touched)
 {
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
-    db_array_begin(&args, 'I');
-    for (size_t i = 0; i < touched->stats.n; i++)
-        db_array_int(&args, touched->stats.at[i].name_id);
-    db_array_end(&args);
-    db_array_begin(&args, 'L');
-    for (size_t i = 0; i < touched->stats.n; i++)
-        db_array_long(&args, touched->stats.at[i].events);
-    db_array_end(&args);
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < touched->stats.n; i++)
-        db_array_instant(&args, touched->stats.at[i].first_us);
-    db_array_end(&args);
-    db_array_begin(&args, 'Z');
-    for (size_t i = 0; i < touched->stats.n; i++)
-        db_array_instant(&args, touched->stats.at[i].last_us);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'I', i, touched->stats.n, db_array_int(&args, touched->stats.at[i].name_id));
+    DB_ARRAY(&args, 'L', i, touched->stats.n, db_array_long(&args, touched->stats.at[i].events));
+    DB_ARRAY(&args, 'Z', i, touched->stats.n, db_array_instant(&args, touched->stats.at[i].first_us));
+    DB_ARRAY(&args, 'Z', i, touched->stats.n, db_array_instant(&args, touched->stats.at[i].last_us));
     db_send(db, &touched_stats, &args);
 }

@@ -99,10 +99,7 @@ void differ_ask(struct differ *differ, const struct roster_version *version, con
     db_arg_instant(&args, differ->as_of_us);
     db_arg_instant(&args, differ->floor_us);
     db_arg_int(&args, version->version_id);
-    db_array_begin(&args, 'U');
-    for (size_t i = 0; i < n; i++)
-        db_array_id(&args, &candidates[i].profile);
-    db_array_end(&args);
+    DB_ARRAY(&args, 'U', i, n, db_array_id(&args, &candidates[i].profile));
     db_query_send(differ->db, &version->changed, &args);
 }
 
