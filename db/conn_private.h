@@ -15,6 +15,7 @@ struct db {
     char sqlstate[SQLSTATE_SIZE];
     char message[MESSAGE_SIZE];
     bool refused; /* the last attempt to connect: by the server, for good */
+    bool away;    /* attempts to connect have failed, and that has been told */
 };
 
 /* Keeps what db_sqlstate and db_message say; NULL: "". Of a message its first line. */

@@ -107,6 +107,18 @@ static bool says_refused(const char *message)
     return strstr(message, "no password supplied") != NULL;
 }
 
+/* Attempts are many and mostly alike: the first is told, one that fails for another reason, and the end (db_connect). */
+static void tell_away(struct db *db)
+{
+    char before[MESSAGE_SIZE];
+
+    memcpy(before, db->message, sizeof before);
+    conn_note(db, "", PQerrorMessage(db->conn));
+    if (!db->away || strcmp(before, db->message) != 0)
+        log_warn("cannot connect to the database", LOG_FIELD("role", LOG_TEXT(db->config.role)), LOG_FIELD("why", LOG_TEXT(db->message)), );
+    db->away = true;
+}
+
 static enum db_status open_socket(struct db *db)
 {
     AUTO_BUF struct buf name = BUF_INIT(64);
@@ -123,8 +135,7 @@ static enum db_status open_socket(struct db *db)
     db->conn = PQconnectdbParams(keys, values, 1);
     db->refused = PQstatus(db->conn) != CONNECTION_OK && says_refused(PQerrorMessage(db->conn));
     if (PQstatus(db->conn) != CONNECTION_OK) {
-        conn_note(db, "", PQerrorMessage(db->conn));
-        log_warn("cannot connect to the database", LOG_FIELD("role", LOG_TEXT(db->config.role)), LOG_FIELD("why", LOG_TEXT(db->message)), );
+        tell_away(db);
         db_disconnect(db);
         return DB_RETRY;
     }
@@ -148,5 +159,8 @@ enum db_status db_connect(struct db *db)
             return status;
         }
     }
+    if (db->away)
+        log_info("connected to the database", LOG_FIELD("role", LOG_TEXT(db->config.role)), );
+    db->away = false;
     return DB_OK;
 }

@@ -1,4 +1,6 @@
 """kill -9 under load: every event answered 200 is stored exactly once, members equal a fresh evaluation, the feed replayed gives them."""
+import pathlib
+
 import pytest
 
 from crash.feed import Reader
@@ -76,3 +78,6 @@ def test_readyz_and_503_while_postgresql_is_away():
         wait_for(lambda: client.get("/readyz").status == 200, what="/readyz to recover")
         wait_for(lambda: house.collect.post("/v1/track", {"userId": "away", "event": "E", "messageId": "away"}).status == 200)
         assert house.events("away") == 1 and house.events("before") == 1
+        told = [line for line in pathlib.Path(house.server.log_path).read_text().splitlines() if "role=notify" in line]
+        assert "database connection lost" in told[0] and "cannot connect" in told[1] and "connected to the database" in told[-1]
+        assert len(told) < 10, "each attempt is told"
