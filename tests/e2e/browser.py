@@ -8,7 +8,6 @@
 
 A context is a visitor with storage of their own, its pages are tabs. Pages serves them from origins other than cohortd's: http://localhost (a
 secure context) and http://shop.example (none, and another site), which Chromium resolves to loopback."""
-import fcntl
 import functools
 import http.server
 import itertools
@@ -18,20 +17,15 @@ import select
 import subprocess
 import threading
 
+from support.postgres import ROOT
 from support.wait import PATIENCE_S
 
 FOLDER = pathlib.Path(__file__).parent / "chromium"
 
 
 def npm_ci(folder):
-    """Installs what package-lock.json pins, when it is not there yet; one of several runs at a time."""
-    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    with lock.open() as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        for left in (2, 1, 0):  # a registry fails now and then
-            if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
-                return
-            subprocess.run(["npm", "ci", "--no-progress", "--loglevel=error", "--ignore-scripts"], cwd=folder, check=not left, timeout=300)
+    """Installs what package-lock.json pins, when it is not there yet."""
+    subprocess.run([ROOT / "scripts" / "npm-ci", folder], check=True)
 
 
 class Browser:

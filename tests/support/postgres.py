@@ -17,7 +17,7 @@ class Postgres:
         self.folder = self.url.split("host=")[1]
 
     def connect(self):
-        connection = psycopg2.connect(self.url)
+        connection = psycopg2.connect(self.url, options="-c TimeZone=UTC")  # not the machine's
         connection.autocommit = True
         return connection
 
