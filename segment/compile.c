@@ -4,26 +4,15 @@
 #include "segment/compile.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 void emit(struct compiler *compiler, const char *fmt, ...)
 {
     va_list args;
-    char *room;
-    int len;
 
     va_start(args, fmt);
-    len = vsnprintf(NULL, 0, fmt, args);
+    buf_vaddf(compiler->out, fmt, args);
     va_end(args);
-    ASSERT(len >= 0);
-    room = buf_room(compiler->out, (size_t)len);
-    if (!room)
-        return;
-    va_start(args, fmt);
-    (void)vsnprintf(room, (size_t)len + 1, fmt, args);
-    va_end(args);
-    buf_added(compiler->out, (size_t)len);
 }
 
 size_t param_text(struct compiler *compiler, const char *text)

@@ -3,6 +3,8 @@
  * and no schemes. */
 #include "api/hooks/codec.h"
 
+#include "server/base/hex.h"
+
 static int base64_digit(char c)
 {
     if (c >= 'A' && c <= 'Z')
@@ -36,14 +38,6 @@ bool base64_read(const char *text, size_t len, uint8_t *ret_bytes, size_t *ret_l
     }
     *ret_len = n;
     return n && n_bits < 6 && !(bits & ((1U << n_bits) - 1));
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 bool hex_read(const char *text, size_t len, uint8_t *ret_bytes, size_t *ret_len)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/base/alloc.h"
+#include "server/base/hex.h"
 #include "server/base/json_write.h"
 #include "server/base/utf8.h"
 
@@ -20,14 +21,6 @@ struct field {
     size_t value_len;
 };
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decodes from..end into *at, which moves on. */
 static bool decode(const char *from, const char *end, char **at)
 {
@@ -35,7 +28,7 @@ static bool decode(const char *from, const char *end, char **at)
         char c = *from == '+' ? ' ' : *from;
 
         if (c == '%') {
-            int high = end - from > 2 ? hex(from[1]) : -1, low = high >= 0 ? hex(from[2]) : -1;
+            int high = end - from > 2 ? hex_digit(from[1]) : -1, low = high >= 0 ? hex_digit(from[2]) : -1;
 
             if (low < 0)
                 return false;

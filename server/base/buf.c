@@ -4,7 +4,6 @@
 #include "server/base/buf.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,23 +81,30 @@ void buf_add_int(struct buf *buf, int64_t n)
     buf_addf(buf, "%" PRId64, n);
 }
 
-void buf_addf(struct buf *buf, const char *fmt, ...)
+void buf_vaddf(struct buf *buf, const char *fmt, va_list args)
 {
-    va_list args;
+    va_list again;
     char *room;
     int len;
 
-    va_start(args, fmt);
-    len = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
+    va_copy(again, args);
+    len = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
     ASSERT(len >= 0);
     room = buf_room(buf, (size_t)len);
     if (!room)
         return;
-    va_start(args, fmt);
     (void)vsnprintf(room, (size_t)len + 1, fmt, args);
-    va_end(args);
     buf_added(buf, (size_t)len);
+}
+
+void buf_addf(struct buf *buf, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    buf_vaddf(buf, fmt, args);
+    va_end(args);
 }
 
 const char *buf_text(const struct buf *buf)

@@ -2,6 +2,7 @@
  * buf_ok: callers append freely and check at the end. Its text is always NUL-terminated. One thread at a time. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +33,7 @@ void buf_add_text(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_add_int(struct buf *buf, int64_t n);
 void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void buf_vaddf(struct buf *buf, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 
 /* Room for at least n more bytes, or NULL past the maximum; buf_added says how many were written there. */
 char *buf_room(struct buf *buf, size_t n) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "server/base/alloc.h"
+#include "server/base/hex.h"
 
 enum { PERSON_TEXT_MAX = 16 + 256 }; /* a kind and the longest id that collect accepts; longer ones are only asked for */
 
@@ -122,17 +123,6 @@ void id_print(const struct id *id, char ret_text[ID_TEXT])
         *at++ = digits[id->bytes[i] & 15];
     }
     *at = '\0';
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 bool id_read(const char *text, struct id *ret_id)

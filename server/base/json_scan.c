@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "server/base/hex.h"
 #include "server/base/json_swar.h"
 #include "server/base/utf8.h"
 
@@ -53,7 +54,7 @@ static int hex4(const char *at, const char *end)
     if (end - at < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        int digit = json_hex(at[i]);
+        int digit = hex_digit(at[i]);
 
         if (digit < 0)
             return -1;

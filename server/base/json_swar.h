@@ -53,14 +53,5 @@ static inline size_t json_plain(const char *at, const char *end)
     return (size_t)(at - from);
 }
 
-/* The value of a hex digit, or -1. */
-static inline int json_hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The value that starts at `at`, white space before it skipped, in a checked text that ends at or after the value's end. */
 struct json json_value(const char *at, const char *end);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "server/base/alloc.h"
+#include "server/base/hex.h"
 #include "server/base/json_scan.h"
 #include "server/base/json_swar.h"
 #include "server/base/utf8.h"
@@ -179,7 +180,7 @@ size_t json_count(struct json container)
 
 static unsigned code_unit(const char *at)
 {
-    return (unsigned)(json_hex(at[0]) << 12 | json_hex(at[1]) << 8 | json_hex(at[2]) << 4 | json_hex(at[3]));
+    return (unsigned)(hex_digit(at[0]) << 12 | hex_digit(at[1]) << 8 | hex_digit(at[2]) << 4 | hex_digit(at[3]));
 }
 
 /* Code point to UTF-8; how many bytes. */

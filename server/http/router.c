@@ -5,19 +5,9 @@
 #include <string.h>
 
 #include "server/base/alloc.h"
+#include "server/base/hex.h"
 #include "server/base/utf8.h"
 #include "server/http/private.h"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 size_t percent_decode(const char *text, size_t len, bool plus, char *ret_text, bool *ret_bad)
 {
