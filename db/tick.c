@@ -116,6 +116,21 @@ enum db_status db_frame_begin(struct db *db, int64_t epoch, struct db_frame *ret
     return fenced(db, end == DB_OK ? status : end);
 }
 
+enum db_status db_frame_run(struct db *db, int64_t epoch, enum db_status (*step)(struct db *db))
+{
+    struct db_frame frame;
+    enum db_status status = db_frame_begin(db, epoch, &frame);
+
+    if (status == DB_NONE)
+        return DB_NONE;
+    if (status == DB_OK)
+        status = step(db);
+    if (status == DB_OK || status == DB_NONE)
+        status = db_commit(db);
+    db_rollback(db);
+    return status;
+}
+
 enum db_status db_tick_begin(struct db *db, int64_t epoch, size_t max_weight, struct db_frame *ret_frame, struct touched *ret_touched)
 {
     enum db_status status, read, end;

@@ -30,7 +30,9 @@ struct db_frame {
 /* Opens a REPEATABLE READ transaction that only the leader can commit: the row it begins with is lease, fence and heartbeat. DB_NONE: no longer the leader; nothing is
  * open then. After any other failure the caller rolls back. */
 enum db_status db_frame_begin(struct db *db, int64_t epoch, struct db_frame *ret_frame) MUST_CHECK;
-/* The same with what waits in the queue up to a weight, in one round trip. */
+/* A frame around one step, which must give DB_OK or DB_NONE to be committed: DB_OK then. DB_NONE: no longer the leader. Nothing is open afterwards. */
+enum db_status db_frame_run(struct db *db, int64_t epoch, enum db_status (*step)(struct db *db)) MUST_CHECK;
+/* Opens a frame with what waits in the queue up to a weight, in one round trip. */
 enum db_status db_tick_begin(struct db *db, int64_t epoch, size_t max_weight, struct db_frame *ret_frame,
                              struct touched *ret_touched) MUST_CHECK;
 /* Ends a tick: counts of names, the rows of the queue deleted, the watermark, COMMIT, in one round trip. */

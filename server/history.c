@@ -35,22 +35,6 @@ static enum db_status harmless(struct history *history, enum db_status status)
     return DB_OK;
 }
 
-static enum db_status in_frame(struct history *history, enum db_status (*step)(struct db *db))
-{
-    struct db_frame frame;
-    enum db_status status = db_frame_begin(history->db, history->epoch, &frame);
-
-    if (status != DB_OK)
-        return status;
-    status = step(history->db);
-    return status == DB_OK || status == DB_NONE ? db_commit(history->db) : harmless(history, status);
-}
-
-static bool passed(int64_t since_us, int64_t ms)
-{
-    return clock_mono_us() - since_us >= ms * US_PER_MS;
-}
-
 /* --- Chores --- */
 
 static void choose(struct history *history, const struct history_wanted *wanted)
@@ -74,13 +58,13 @@ enum db_status history_chore(struct history *history)
         return status;
     if (!history->segment_id && history->roster->loaded)
         choose(history, &wanted);
-    if (wanted.news >= NOTE_MAX || (wanted.news > 0 && passed(history->noted_us, NOTE_MS))) {
+    if (wanted.news >= NOTE_MAX || (wanted.news > 0 && clock_passed(history->noted_us, NOTE_MS))) {
         history->noted_us = clock_mono_us();
-        status = in_frame(history, db_history_note);
+        status = harmless(history, db_frame_run(history->db, history->epoch, db_history_note));
     }
-    if (status == DB_OK && passed(history->folded_us, FOLD_MS)) {
+    if (status == DB_OK && clock_passed(history->folded_us, FOLD_MS)) {
         history->folded_us = clock_mono_us();
-        status = in_frame(history, db_history_fold);
+        status = harmless(history, db_frame_run(history->db, history->epoch, db_history_fold));
     }
     return status;
 }

@@ -116,7 +116,7 @@ static void *run_thread(void *context)
             pause_ms(notify, RECONNECT_MS);
             continue;
         }
-        if (clock_mono_us() - notify->polled_us >= POLL_MS * US_PER_MS)
+        if (clock_passed(notify->polled_us, POLL_MS))
             status = look(notify);
         if (status == DB_OK)
             status = db_wait_notify(notify->db, notify->stop_fd, POLL_MS, channel, sizeof channel);

@@ -112,11 +112,6 @@ static void fail_once(struct worker *worker)
     wait_out(worker, worker->backoff_ms);
 }
 
-static bool passed(int64_t since_us, int64_t ms)
-{
-    return clock_mono_us() - since_us >= ms * US_PER_MS;
-}
-
 /* --- The lead --- */
 
 static void lose_lead(struct worker *worker, const char *why)
@@ -171,19 +166,6 @@ static enum db_status fail_bad(struct worker *worker)
     if (status == DB_OK)
         status = db_commit(worker->db);
     vec_clear(&worker->roster.bad);
-    return status;
-}
-
-static enum db_status in_frame(struct worker *worker, enum db_status (*step)(struct db *db))
-{
-    struct db_frame frame;
-    enum db_status status = db_frame_begin(worker->db, worker->epoch, &frame);
-
-    if (status != DB_OK)
-        return status;
-    status = step(worker->db);
-    if (status == DB_OK || status == DB_NONE)
-        status = db_commit(worker->db);
     return status;
 }
 
@@ -280,11 +262,11 @@ static enum db_status do_chores(struct worker *worker)
 
     worker->chores_us = clock_mono_us();
     if (status == DB_OK && chores.retry) {
-        status = in_frame(worker, db_versions_retry);
+        status = db_frame_run(worker->db, worker->epoch, db_versions_retry);
         worker->look_us = 0;
     }
     if (status == DB_OK && chores.sweep)
-        status = in_frame(worker, sweep);
+        status = db_frame_run(worker->db, worker->epoch, sweep);
     if (status == DB_OK)
         status = history_chore(&worker->history);
     if (status == DB_OK)
@@ -405,9 +387,9 @@ static enum db_status history_once(struct worker *worker)
 
 static bool tick_is_due(const struct worker *worker)
 {
-    bool wanted = worker->woken || worker->more || worker->swap || passed(worker->tick_us, IDLE_MS);
+    bool wanted = worker->woken || worker->more || worker->swap || clock_passed(worker->tick_us, IDLE_MS);
 
-    return wanted && (worker->more || passed(worker->tick_us, worker->tick_gap_ms));
+    return wanted && (worker->more || clock_passed(worker->tick_us, worker->tick_gap_ms));
 }
 
 static int64_t until_urgent_ms(const struct worker *worker)
@@ -421,15 +403,15 @@ static int64_t until_urgent_ms(const struct worker *worker)
 /* The most urgent thing, and one more slice of a build; or waits until something is urgent. DB_NONE: no longer the leader. */
 static enum db_status step(struct worker *worker)
 {
-    bool wants_audit = worker->config.audit_ms && passed(worker->audit_us, worker->config.audit_ms);
+    bool wants_audit = worker->config.audit_ms && clock_passed(worker->audit_us, worker->config.audit_ms);
     enum db_status status = DB_OK;
     bool ticked = false;
 
     wait_wake(worker, 0); /* what is done below must not keep a tick from being seen to be due */
-    if (passed(worker->chores_us, CHORES_MS))
+    if (clock_passed(worker->chores_us, CHORES_MS))
         status = do_chores(worker);
-    if (status == DB_OK &&
-        (!worker->roster.loaded || !worker->roster.dates_loaded || passed(worker->look_us, worker->wants_look ? LOOK_MIN_MS : IDLE_MS)))
+    if (status == DB_OK && (!worker->roster.loaded || !worker->roster.dates_loaded ||
+                            clock_passed(worker->look_us, worker->wants_look ? LOOK_MIN_MS : IDLE_MS)))
         status = look(worker);
     if (status == DB_OK && worker->roster.loaded && tick_is_due(worker)) {
         status = tick_once(worker);
@@ -439,7 +421,7 @@ static enum db_status step(struct worker *worker)
         return status;
     if (worker->building && !worker->tick.catching_up)
         return build_once(worker);
-    if (history_wants(&worker->history, !worker->woken && !worker->more && passed(worker->busy_us, IDLE_MS), clock_mono_us()))
+    if (history_wants(&worker->history, !worker->woken && !worker->more && clock_passed(worker->busy_us, IDLE_MS), clock_mono_us()))
         return history_once(worker);
     if (!ticked && wants_audit)
         return audit_once(worker);

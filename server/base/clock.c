@@ -23,6 +23,11 @@ int64_t clock_mono_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
+bool clock_passed(int64_t since_us, int64_t ms)
+{
+    return clock_mono_us() - since_us >= ms * US_PER_MS;
+}
+
 int64_t db_clock_now_us(const struct db_clock *clock)
 {
     return clock_wall_us() + atomic_load(&clock->offset_us);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define US_PER_MS INT64_C(1000)
@@ -11,6 +12,8 @@
 /* The wall clock, and a clock that never goes back (for deadlines). Any thread. */
 int64_t clock_wall_us(void);
 int64_t clock_mono_us(void);
+/* Have so many ms passed since an instant of the monotonic clock? */
+bool clock_passed(int64_t since_us, int64_t ms);
 
 /* Our estimate of the database's clock: our wall clock plus an offset measured at connect and each minute. One for
  * the process, shared by its threads. Exactness does not rest on it (docs/exactness.md): it only keeps client times
