@@ -1,6 +1,6 @@
-/* Keys. The one idea: a key is looked up by its SHA-256, which the process keeps in memory (ports->find_key), so the loop thread can do it; only a key
- * that is not known costs a query thread, which reads the keys again. Places that SDKs use for a write key are tried in protocol.md's order. What an API key's role
- * may do is the route's business (dispatch.c). */
+/* Keys. The one idea: a key is looked up by its SHA-256, which the process keeps in memory (ports->find_key), so the loop thread can do
+ * it; only a key that is not known costs a query thread, which reads the keys again. Places that SDKs use for a write key are tried in
+ * protocol.md's order. What an API key's role may do is the route's business (dispatch.c). */
 #include "api/auth.h"
 
 #include <string.h>

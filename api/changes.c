@@ -1,6 +1,6 @@
-/* The feed of changes. The one idea: a reader keeps the last seq it has seen and asks for what is after it; as seq grows in order of visibility, it never
- * skips a change. With ?wait= a call that finds nothing is parked, holding no thread, and runs again when the feed moves or its time is over. `next` is given when
- * a page is full, next_cursor always: it is the seq to go on from, as ?after=. */
+/* The feed of changes. The one idea: a reader keeps the last seq it has seen and asks for what is after it; as seq grows in order of
+ * visibility, it never skips a change. With ?wait= a call that finds nothing is parked, holding no thread, and runs again when the feed
+ * moves or its time is over. `next` is given when a page is full, next_cursor always: it is the seq to go on from, as ?after=. */
 #include <inttypes.h>
 #include <string.h>
 

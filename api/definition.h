@@ -18,6 +18,6 @@ void definition_release(struct definition *definition);
  * pointer into the body ("/definition/…", "/timezone"). */
 enum db_status definition_check(struct db *db, struct definition *definition, struct err *err) MUST_CHECK;
 
-/* Do the segments it refers to exist, and would the definition under this key (NULL: it is not saved) close no cycle and make no chain over the limit? Inside the
- * transaction that saves it, under db_segment_lock. DB_OK; DB_NONE: *err says. */
+/* Do the segments it refers to exist, and would the definition under this key (NULL: it is not saved) close no cycle and make no chain
+ * over the limit? Inside the transaction that saves it, under db_segment_lock. DB_OK; DB_NONE: *err says. */
 enum db_status definition_check_references(struct db *db, const struct definition *definition, const char *key, struct err *err) MUST_CHECK;

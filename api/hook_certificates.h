@@ -9,6 +9,7 @@
 
 struct hook_certificates;
 
+/* Empty. The caller's, to hook_certificates_free. */
 struct hook_certificates *hook_certificates_new(void);
 void hook_certificates_free(struct hook_certificates *certificates);
 /* Appends what is kept under the URL; false: nothing. */

@@ -7,6 +7,7 @@
 #include "db/member.h"
 #include "server/base/json_write.h"
 
+/* Writes the member as a value: an object with its traits. */
 void member_put(struct json_out *out, const struct member_row *row);
 
 enum member_form { MEMBER_NDJSON, MEMBER_CSV };

@@ -19,8 +19,8 @@ bool page_limit(struct call *c, int32_t *ret_limit) MUST_CHECK;
 
 /* Begins the answer of a list, {"data": …; what is listed follows. */
 void page_begin(struct json_out *out);
-/* Writes "next" and "next_cursor" into an open object, and the Link header. place is where the next page begins (a text of at most CURSOR_PLACE_MAX bytes), NULL
- * on the last page. */
+/* Writes "next" and "next_cursor" into an open object, and the Link header. place is where the next page begins (a text of at most
+ * CURSOR_PLACE_MAX bytes), NULL on the last page. */
 void page_next(struct call *c, struct json_out *out, const char *place);
 /* Ends the answer so, and sends it. */
 enum handled page_end(struct call *c, struct json_out *out, const char *place);

@@ -1,6 +1,7 @@
-/* Creating and changing segments. The one idea: POST, PUT and PATCH each make the whole new segment out of the body and of what is there; then one
- * transaction, under the lock of all saves, sees that it is still so and stores it. If it is not, everything begins again. A saved definition has passed all that
- * can be checked (definition.c), and an equal one makes no new version. Building is the worker's. */
+/* Creating and changing segments. The one idea: POST, PUT and PATCH each make the whole new segment out of the body and of what is
+ * there; then one transaction, under the lock of all saves, sees that it is still so and stores it. If it is not, everything begins
+ * again. A saved definition has passed all that can be checked (definition.c), and an equal one makes no new version. Building is the
+ * worker's. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
-/* One connection: what it holds, and how its socket is waited for. The one idea: the connection is non-blocking, so every wait is the same poll with a deadline;
- * a PostgreSQL that hangs costs a thread wait_timeout_ms and no more. A failed call leaves its SQLSTATE; a lost connection is dropped at once and made again by
- * the next db_connect. Making it is connect.c's, what is said over it call.c's, transactions and retries are tx.c's. */
+/* One connection: what it holds, and how its socket is waited for. The one idea: the connection is non-blocking, so every wait is the
+ * same poll with a deadline; a PostgreSQL that hangs costs a thread wait_timeout_ms and no more. A failed call leaves its SQLSTATE; a
+ * lost connection is dropped at once and made again by the next db_connect. Making it is connect.c's, what is said over it call.c's,
+ * transactions and retries are tx.c's. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

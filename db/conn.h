@@ -60,7 +60,8 @@ struct db_config {
 /* No connection is made yet. The caller's, to db_free. config is copied. */
 struct db *db_new(const struct db_config *config);
 void db_free(struct db *db);
-/* Connects and prepares unless connected: to the first host of the URL that is no standby (unless its target_session_attrs says otherwise). DB_OK, DB_RETRY (not reachable, starting up, refused …) or DB_ERROR (not UTF8, wrong SQL); logged. */
+/* Connects and prepares unless connected: to the first host of the URL that is no standby (unless its target_session_attrs says
+ * otherwise). DB_OK, DB_RETRY (not reachable, starting up, refused …) or DB_ERROR (not UTF8, wrong SQL); logged. */
 enum db_status db_connect(struct db *db) MUST_CHECK;
 bool db_is_connected(const struct db *db);
 /* Does the server say, as of its last answer, that nothing can be written: a standby, or default_transaction_read_only? False without a connection. */
@@ -97,6 +98,7 @@ struct db_args {
 #define AUTO_DB_ARGS CLEANUP(db_args_release)
 void db_args_release(struct db_args *args);
 
+/* One parameter each, of the type that its name says (db_arg_null: of the letter). What is given is copied. */
 void db_arg_null(struct db_args *args, char type);
 void db_arg_text(struct db_args *args, const char *text); /* NULL: null; also below */
 void db_arg_text_len(struct db_args *args, const char *text, size_t len);
@@ -179,6 +181,7 @@ const char *db_array_next_text(struct db_array *array, size_t *ret_len); /* not 
 
 /* --- Calls: one round trip each. ret_rows may be NULL; it is released and filled, on DB_OK and DB_NONE --- */
 
+/* A statement of the program, or one that db_prepare has made. */
 enum db_status db_run(struct db *db, const struct db_statement *statement, const struct db_args *args, struct db_rows *ret_rows) MUST_CHECK;
 /* SQL made at run time (by segment/): args give the types. */
 enum db_status db_run_sql(struct db *db, const char *sql, const struct db_args *args, struct db_rows *ret_rows) MUST_CHECK;

@@ -19,6 +19,6 @@ struct db_diffed {
     int64_t leave;
 };
 
-/* Evaluates the whole population beside the members of the serving version, in one snapshot, at the worker's watermark. DB_NONE: no such segment, or (*err is set)
- * references pass a limit. Outside any transaction; takes as long as a build. */
+/* Evaluates the whole population beside the members of the serving version, in one snapshot, at the worker's watermark. DB_NONE: no such
+ * segment, or (*err is set) references pass a limit. Outside any transaction; takes as long as a build. */
 enum db_status db_diff(struct db *db, const struct db_diff *diff, struct db_diffed *ret_diffed, struct err *err) MUST_CHECK;

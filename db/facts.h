@@ -30,7 +30,8 @@ struct facts_person {
     struct who who;          /* borrowed from the rows */
     struct db_array members; /* integer[]: the versions that it is a member of, in order; as borrowed */
 };
+/* Of row i of ret_people. */
 struct facts_person facts_person(const struct db_rows *people, size_t i);
 
-/* Its ordinary events with since < ts <= as_of, by name, then time, at most FACTS_EVENTS_MAX. False: it has more. */
+/* Of row i of ret_events: its ordinary events with since < ts <= as_of, by name, then time, at most FACTS_EVENTS_MAX. False: it has more. */
 bool facts_events(const struct db_rows *events, size_t i, struct judge_event ret_events[FACTS_EVENTS_MAX], size_t *ret_n);

@@ -1,5 +1,5 @@
-/* A gate before some of a process's connections: closed until the schema is ready, then open, at last broken, which ends whatever waits behind it. Without one a
- * stopping thread would wait for as long as a statement runs, or PostgreSQL hangs. */
+/* A gate before some of a process's connections: closed until the schema is ready, then open, at last broken, which ends whatever waits
+ * behind it. Without one a stopping thread would wait for as long as a statement runs, or PostgreSQL hangs. */
 #pragma once
 
 #include <pthread.h>

@@ -20,6 +20,7 @@ enum idempotency_found {
 };
 enum { IDEMPOTENCY_STATUS, IDEMPOTENCY_HEADERS, IDEMPOTENCY_BODY };
 
+/* Asks for the key, and takes it if it is new. DB_OK with what was found, ret_rows only when that is IDEMPOTENCY_DONE. */
 enum db_status db_idempotency_begin(struct db *db, const struct idempotency_key *key, enum idempotency_found *ret_found,
                                     struct db_rows *ret_rows) MUST_CHECK;
 

@@ -35,7 +35,7 @@ bool db_member_is_place(const struct db_rows *rows, size_t i);
 /* Is there more behind a page that has fewer rows than were asked for? What was looked at, or the bytes of its traits, came to an end. */
 bool db_member_ends_early(const struct db_rows *rows);
 
-/* The membership of one person (raw id: server/base/id.h) in one segment: a row as above, with traits NULL; DB_NONE: no such segment, person or membership. *ret_as_of
- * is the worker's, of the same snapshot. */
+/* The membership of one person (raw id: server/base/id.h) in one segment: a row as above, with traits NULL; DB_NONE: no such segment,
+ * person or membership. *ret_as_of is the worker's, of the same snapshot. */
 enum db_status db_member_read(struct db *db, const char *key, const struct id *raw, struct db_rows *ret_rows,
                               int64_t *ret_as_of) MUST_CHECK;

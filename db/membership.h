@@ -22,7 +22,8 @@ void db_membership_send_delete(struct db *db, const struct db_member *members, s
 /* Those who are members get entered_us where it is earlier than their own. */
 void db_membership_send_earlier(struct db *db, const struct db_member *members, size_t n);
 
-/* Deletes all memberships of profiles that are gone: rows (version_id, profile_id, entered_at, user_id, anonymous_id, email), the last three from `identity`. */
+/* Deletes all memberships of profiles that are gone: rows (version_id, profile_id, entered_at, user_id, anonymous_id, email), the last
+ * three from `identity`. */
 enum db_status db_membership_gone(struct db *db, const struct id *profiles, size_t n, struct db_rows *ret_rows) MUST_CHECK;
 
 /* Sizes of versions change by so much. */

@@ -1,7 +1,7 @@
 /* Moving events between profiles. The one idea: events are taken out and put in again by one statement, never updated in place:
  * profile_id leads the unique key, and an event that is there already under the survivor (a double sent under both ids) must not stop
- * the others. Consent and orders have statements of their own (db/consent.h, db/order.h), list memberships follow in the next tick; whatever else may one day hang on a
- * profile is to be moved here, too. */
+ * the others. Consent and orders have statements of their own (db/consent.h, db/order.h), list memberships follow in the next tick;
+ * whatever else may one day hang on a profile is to be moved here, too. */
 #include "db/move.h"
 
 DB_STATEMENT(

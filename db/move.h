@@ -17,6 +17,7 @@ struct move {
 void db_moves_send(struct db *db, const struct db_statement *statement, const struct move *moves, size_t n);
 
 /* Sends, as part of a pipeline in a transaction that holds the locks of all ids concerned (db/ingest.h), the statement that moves all
- * events of each `gone` to its `into`, deletes the profile row of `gone`, logs the merge and tells the worker: the profile that is
- * gone, and the names that moved. To be received as one. What it does not do: identities, traits, consent (db/consent.h) and orders (db/order.h). Each `gone` once. */
+ * events of each `gone` to its `into`, deletes the profile row of `gone`, logs the merge and tells the worker: the profile that is gone,
+ * and the names that moved. To be received as one. What it does not do: identities, traits, consent (db/consent.h) and orders
+ * (db/order.h). Each `gone` once. */
 void db_move_send(struct db *db, const struct move *moves, size_t n);

@@ -51,5 +51,6 @@ enum db_status db_person_readdress(struct db *db, const char *was, const char *i
 
 /* --- Traits --- */
 
-/* Applies a JSON Merge Patch (an object with a member or more) to the traits. DB_NONE: nobody. *ret_too_large: they would be over 1 MiB, nothing was changed. */
+/* Applies a JSON Merge Patch (an object with a member or more) to the traits. DB_NONE: nobody. *ret_too_large: they would be over 1 MiB,
+ * nothing was changed. */
 enum db_status db_person_patch(struct db *db, const struct id *raw, struct span patch, bool *ret_too_large) MUST_CHECK;

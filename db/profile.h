@@ -1,5 +1,5 @@
-/* People, as they are read: a profile, its segments, its events. A person is named by a raw id (server/base/id.h), which `identity` resolves, so an id that was merged
- * answers for the survivor. */
+/* People, as they are read: a profile, its segments, its events. A person is named by a raw id (server/base/id.h), which `identity`
+ * resolves, so an id that was merged answers for the survivor. */
 #pragma once
 
 #include "db/who.h"

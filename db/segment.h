@@ -53,6 +53,7 @@ struct segment_row db_segment_row(const struct db_rows *rows, size_t i);
 /* --- Saving: inside one transaction (db_tx), which db_segment_lock begins: two saves cannot close a cycle between them, and the worker is told at the
  * commit --- */
 
+/* DB_OK; held until the transaction ends. */
 enum db_status db_segment_lock(struct db *db) MUST_CHECK;
 
 struct segment_new {

@@ -8,11 +8,12 @@
 #include "db/conn.h"
 #include "db/touched.h"
 
-/* Takes the lead when the leader's beat is older than 5 s (or ahead of the clock by as much) and it has no transaction open, or when nobody has led since *epoch,
- * the caller's own of an earlier connection (0: none). DB_OK with the epoch to show from now on; DB_NONE: another one leads. */
+/* Takes the lead when the leader's beat is older than 5 s (or ahead of the clock by as much) and it has no transaction open, or when
+ * nobody has led since *epoch, the caller's own of an earlier connection (0: none). DB_OK with the epoch to show from now on; DB_NONE:
+ * another one leads. */
 enum db_status db_worker_lead(struct db *db, int64_t *epoch) MUST_CHECK;
-/* Ends the sessions of workers and writers, of any process, whose client has let a transaction hang for 15 s in the middle of a pipeline: they hold the lease or
- * locks of ids. Healthy ones never wait there. */
+/* Ends the sessions of workers and writers, of any process, whose client has let a transaction hang for 15 s in the middle of a
+ * pipeline: they hold the lease or locks of ids. Healthy ones never wait there. */
 enum db_status db_worker_unblock(struct db *db) MUST_CHECK;
 /* A fresh beat after a transaction that took long and was rolled back; outside any. Failing is no harm. */
 void db_worker_keep(struct db *db, int64_t epoch);
@@ -27,8 +28,8 @@ struct db_frame {
     bool deleted; /* segments wait to be cleared */
 };
 
-/* Opens a REPEATABLE READ transaction that only the leader can commit: the row it begins with is lease, fence and heartbeat. DB_NONE: no longer the leader; nothing is
- * open then. After any other failure the caller rolls back. */
+/* Opens a REPEATABLE READ transaction that only the leader can commit: the row it begins with is lease, fence and heartbeat. DB_NONE: no
+ * longer the leader; nothing is open then. After any other failure the caller rolls back. */
 enum db_status db_frame_begin(struct db *db, int64_t epoch, struct db_frame *ret_frame) MUST_CHECK;
 /* A frame around one step, which must give DB_OK or DB_NONE to be committed: DB_OK then. DB_NONE: no longer the leader. Nothing is open afterwards. */
 enum db_status db_frame_run(struct db *db, int64_t epoch, enum db_status (*step)(struct db *db)) MUST_CHECK;

@@ -25,6 +25,7 @@ struct chain {
     bool each_same;   /* every link but the first, and every absent, has the one `same` path */
 };
 
+/* Of a sequence node, which it borrows. */
 void chain_make(const struct node *node, struct chain *chain);
 /* SELECT …: the events that some step is about, in groups of equal texts for `same` (x0 …), with what each matches (m0 …), t0 and s0 as below; traced
  * also its number rn in the group, and c0: that number alone, where a chain can begin. */

@@ -1,6 +1,7 @@
-/* What the names and times of a profile's events, its id, and that it has no traits or no consents say of its membership, in three-valued logic (Kleene): yes,
- * no, or unsure. Where it is sure it is the answer of the compiled SQL, to the microsecond; where properties, or traits and consents that may be there, decide, it
- * is unsure, and the SQL is asked. So it only ever saves statements, and everything is right without it. Pure: knows no connection and no clock. */
+/* What the names and times of a profile's events, its id, and that it has no traits or no consents say of its membership, in
+ * three-valued logic (Kleene): yes, no, or unsure. Where it is sure it is the answer of the compiled SQL, to the microsecond; where
+ * properties, or traits and consents that may be there, decide, it is unsure, and the SQL is asked. So it only ever saves statements,
+ * and everything is right without it. Pure: knows no connection and no clock. */
 #pragma once
 
 #include <stdbool.h>

@@ -33,7 +33,8 @@ struct segment_expiry {
     struct segment_names events;
 };
 
-/* At the end of a calendar period (`calendar` window) profiles with these events in the period of t0 or of t1, and where it looks back, the one before, move. */
+/* At the end of a calendar period (`calendar` window) profiles with these events in the period of t0 or of t1, and where it looks back,
+ * the one before, move. */
 enum segment_period { PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH, PERIOD_QUARTER, PERIOD_YEAR };
 struct segment_calendar {
     enum segment_period period; /* of `timezone` */
@@ -68,6 +69,7 @@ struct segment_depends {
     bool empty_can_hold; /* may a profile without events, traits and consents be a member? false only when it surely cannot */
 };
 
+/* Both live as long as the segment. */
 const struct segment_depends *segment_depends(const struct segment *segment);
 const char *segment_timezone(const struct segment *segment);
 /* The definition as it was given. */

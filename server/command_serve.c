@@ -1,6 +1,6 @@
-/* cohortd serve. The one idea: open the database, start everything, bring the schema up to date and let the threads in, wait for a signal, stop everything; while the
- * database is waited for it listens and says so, and a signal ends the program as well. On the very first start it makes a source and two keys, and prints a line that works, because nobody
- * can send an event without a key. */
+/* cohortd serve. The one idea: open the database, start everything, bring the schema up to date and let the threads in, wait for a
+ * signal, stop everything; while the database is waited for it listens and says so, and a signal ends the program as well. On the very
+ * first start it makes a source and two keys, and prints a line that works, because nobody can send an event without a key. */
 #include <stdio.h>
 #include <string.h>
 

@@ -12,8 +12,8 @@ const char *database_url(const struct database *database);
 void database_close(struct database *database);
 
 enum prepared { PREPARED, PREPARE_STOPPED, PREPARE_FAILED };
-/* Waits until the database can be reached, asking again at growing intervals, and brings its schema up to date. PREPARE_STOPPED: SIGTERM or SIGINT (which must be
- * blocked) came meanwhile; PREPARE_FAILED: it cannot be used (logged). */
+/* Waits until the database can be reached, asking again at growing intervals, and brings its schema up to date. PREPARE_STOPPED: SIGTERM
+ * or SIGINT (which must be blocked) came meanwhile; PREPARE_FAILED: it cannot be used (logged). */
 struct database_wait {
     int64_t
         seconds; /* after so long, and at once when the server refuses (password, role, database), PREPARE_FAILED with a sentence on stderr; 0: never */

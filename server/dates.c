@@ -1,6 +1,7 @@
-/* Dates in traits. The one idea: as with events, only what passed between two ticks is looked at: dates are kept in a table by their instant, for the paths that
- * the roster's definitions ask for. Kept means: all profiles were read once, in ranges, before the first version that needs it is built, and whoever's
- * trait is touched is read again in the same tick. What is kept is a cache of the traits; which paths are is in the store, so it outlives the process. */
+/* Dates in traits. The one idea: as with events, only what passed between two ticks is looked at: dates are kept in a table by their
+ * instant, for the paths that the roster's definitions ask for. Kept means: all profiles were read once, in ranges, before the first
+ * version that needs it is built, and whoever's trait is touched is read again in the same tick. What is kept is a cache of the traits;
+ * which paths are is in the store, so it outlives the process. */
 #include "server/dates.h"
 
 #include <string.h>

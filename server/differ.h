@@ -1,4 +1,5 @@
-/* From candidates to differences: evaluates versions for the profiles that may have moved, and writes what differs. Inside a tick's transaction. Worker thread only. */
+/* From candidates to differences: evaluates versions for the profiles that may have moved, and writes what differs. Inside a tick's
+ * transaction. Worker thread only. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
-/* What time has moved, looked up. The one idea: the ranges that due.c names, and the dates that dates.c keeps, are scanned for between the last tick and this one;
- * who is found is a candidate, no more. What is much (an hour, or more rows than a scan is worth) is not scanned for: the versions that time moves are
- * rebuilt. */
+/* What time has moved, looked up. The one idea: the ranges that due.c names, and the dates that dates.c keeps, are scanned for between
+ * the last tick and this one; who is found is a candidate, no more. What is much (an hour, or more rows than a scan is worth) is not
+ * scanned for: the versions that time moves are rebuilt. */
 #include "server/elapsed.h"
 
 #include "db/due.h"

@@ -14,4 +14,5 @@ struct metrics_sources {
     struct worker *worker;
 };
 
+/* Appends what the process itself counts, as Prometheus text. Any thread. */
 void metrics_append(const struct metrics_sources *sources, struct buf *text);

@@ -18,9 +18,10 @@ struct query_pool_config {
     size_t parked_max; /* work that is parked */
 };
 
+/* Starts the threads, each of which connects by itself; config is copied. The caller's, to query_pool_stop. */
 struct query_pool *query_pool_start(const struct query_pool_config *config);
-/* Breaks the gate, so that no statement is waited for; runs what is queued, without a database; ends the threads. Nothing may be handed in any more; what is parked
- * must have been released. */
+/* Breaks the gate (all connections behind it), so that no statement is waited for; runs what is queued, without a database; ends the
+ * threads. Nothing may be handed in any more; what is parked must have been released. */
 void query_pool_stop(struct query_pool *pool);
 
 /* Any thread; see server/base/ports.h. */
@@ -36,4 +37,5 @@ struct query_pool_stats {
     size_t waiting;
     size_t parked;
 };
+/* Any thread. */
 struct query_pool_stats query_pool_stats(struct query_pool *pool);

@@ -1,6 +1,6 @@
-/* A list under a mutex. The one idea: whoever takes gets all that waits in one go, so under load batches grow by
- * themselves and one commit serves many requests; a second taker steps in when more waits than that is good for. The lock is held for a few pointer moves only, never while anything
- * waits or works. */
+/* A list under a mutex. The one idea: whoever takes gets all that waits in one go, so under load batches grow by themselves and one
+ * commit serves many requests; a second taker steps in when more waits than that is good for. The lock is held for a few pointer moves
+ * only, never while anything waits or works. */
 #include "server/queue.h"
 
 #include <pthread.h>

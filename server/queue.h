@@ -14,15 +14,16 @@ struct queue_limits {
     size_t bytes;    /* of the jobs' texts */
 };
 
+/* Empty; limits is copied. The caller's, to queue_free. */
 struct queue *queue_new(const struct queue_limits *limits);
 /* It must be empty, and nobody in queue_take. */
 void queue_free(struct queue *queue);
 
 /* Adds the job, which is the queue's until it is taken. False at once when the queue is full or closed: the job stays the caller's. */
 bool queue_put(struct queue *queue, struct ingest_job *job) MUST_CHECK;
-/* Takes everything that waits, up to `most` (but at least one job), as a list linked by `next`, the caller's, who is busy until queue_done. Waits up to timeout_ms
- * for something to come; while another taker is busy, for QUEUE_SHARE_MESSAGES or until something has waited for QUEUE_SHARE_MS: one large transaction is
- * cheaper than two small ones. NULL: nothing came, or the queue is closed and empty. */
+/* Takes everything that waits, up to `most` (but at least one job), as a list linked by `next`, the caller's, who is busy until
+ * queue_done. Waits up to timeout_ms for something to come; while another taker is busy, for QUEUE_SHARE_MESSAGES or until something has
+ * waited for QUEUE_SHARE_MS: one large transaction is cheaper than two small ones. NULL: nothing came, or the queue is closed and empty. */
 enum { QUEUE_SHARE_MESSAGES = 500, QUEUE_SHARE_MS = 5 };
 struct ingest_job *queue_take(struct queue *queue, const struct queue_limits *most, unsigned timeout_ms);
 /* What was taken is done with. */

@@ -1,6 +1,7 @@
-/* The worker's versions in memory. The one idea: what a definition depends on is known when it is loaded, so a tick goes from a touched name, trait or segment to
- * the versions concerned by binary search, and versions nobody touched cost nothing. Parsing, name ids, compiling and preparing happen here, outside ticks; one
- * definition that fails here is noted in `bad` and harms no other. Nothing here writes, but event names that are new. */
+/* The worker's versions in memory. The one idea: what a definition depends on is known when it is loaded, so a tick goes from a touched
+ * name, trait or segment to the versions concerned by binary search, and versions nobody touched cost nothing. Parsing, name ids,
+ * compiling and preparing happen here, outside ticks; one definition that fails here is noted in `bad` and harms no other. Nothing here
+ * writes, but event names that are new. */
 #include "server/roster.h"
 
 #include <string.h>

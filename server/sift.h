@@ -1,5 +1,5 @@
-/* Decides candidates of whom names and times of events and the like decide (segment/judge.h), so that only the others cost a statement. Inside a tick's transaction. Worker
- * thread only. */
+/* Decides candidates of whom names and times of events and the like decide (segment/judge.h), so that only the others cost a statement.
+ * Inside a tick's transaction. Worker thread only. */
 #pragma once
 
 #include <stddef.h>

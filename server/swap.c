@@ -1,5 +1,6 @@
-/* Swapping versions. The one idea: a version that was built serves from one tick on: the difference to the one before it is told, who stays keeps entered_at, and
- * those that refer to the segment hear of whoever differs; all in the tick's transaction, so nobody sees two of them or none. */
+/* Swapping versions. The one idea: a version that was built serves from one tick on: the difference to the one before it is told, who
+ * stays keeps entered_at, and those that refer to the segment hear of whoever differs; all in the tick's transaction, so nobody sees two
+ * of them or none. */
 #include "server/swap.h"
 
 #include "db/version.h"

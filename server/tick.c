@@ -1,7 +1,8 @@
-/* One tick. The one idea: at the watermark W stored members equal a fresh evaluation, but for profiles with a row in the queue. A tick at T re-evaluates exactly
- * those whose rows it takes, those that time alone has moved between W and T, and those whose referred segment moved, and makes T the watermark in the same
- * transaction; so the statement holds again, whatever dies in between. It never goes back: T is at least W and at least every ts it has read. Who is
- * gone leaves first; then versions that have been built are swapped in, so that the rest of the tick sees them as live. */
+/* One tick. The one idea: at the watermark W stored members equal a fresh evaluation, but for profiles with a row in the queue. A tick
+ * at T re-evaluates exactly those whose rows it takes, those that time alone has moved between W and T, and those whose referred segment
+ * moved, and makes T the watermark in the same transaction; so the statement holds again, whatever dies in between. It never goes back:
+ * T is at least W and at least every ts it has read. Who is gone leaves first; then versions that have been built are swapped in, so
+ * that the rest of the tick sees them as live. */
 #include "server/tick.h"
 
 #include <string.h>

@@ -26,6 +26,7 @@ struct watch {
     VEC(int32_t) ids; /* the distinct ids, after watch_seal */
 };
 
+/* The version watches these names, or any; or one id. Seal it after the last: only then it can be searched. */
 void watch_add(struct watch *watch, const struct watch_names *names, uint32_t version);
 void watch_add_id(struct watch *watch, int32_t id, uint32_t version);
 void watch_seal(struct watch *watch);

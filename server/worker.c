@@ -1,6 +1,7 @@
-/* The worker's thread. The one idea: one loop that does the most urgent thing and comes back: a tick when it was woken (not more often than it pays) or a second
- * has passed; a slice of a build; a chore; an audit. All that it knows is a cache of the tables, so whatever fails (the connection, a statement, the lead), it
- * drops what it knows and begins again. It waits only on its eventfd, with a deadline. The lease is in db/tick.c. */
+/* The worker's thread. The one idea: one loop that does the most urgent thing and comes back: a tick when it was woken (not more often
+ * than it pays) or a second has passed; a slice of a build; a chore; an audit. All that it knows is a cache of the tables, so whatever
+ * fails (the connection, a statement, the lead), it drops what it knows and begins again. It waits only on its eventfd, with a deadline.
+ * The lease is in db/tick.c. */
 #include "server/worker.h"
 
 #include <errno.h>

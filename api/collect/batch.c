@@ -1,8 +1,8 @@
 /* From a text to a job. The one idea: the body is checked once, cut into items without copying, and handed on whole with the job, whose
- * spans point into it. What only the batch knows (its sentAt, its default context) goes to every item.
- * Invariant: the arena never runs out. An item writes its own bytes at most twice (context.traits of an identify: as context and as
- * traits; context.consent with the signal: twice in the context), its consent once more, and that may be twice as long (true becomes "granted"); the same of the defaults; and a constant (an
- * email address among it). What is wrong with one item is message.c's. */
+ * spans point into it. What only the batch knows (its sentAt, its default context) goes to every item. Invariant: the arena never runs
+ * out. An item writes its own bytes at most twice (context.traits of an identify: as context and as traits; context.consent with the
+ * signal: twice in the context), its consent once more, and that may be twice as long (true becomes "granted"); the same of the
+ * defaults; and a constant (an email address among it). What is wrong with one item is message.c's. */
 #include "api/collect/batch.h"
 
 #include <stdlib.h>

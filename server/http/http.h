@@ -128,7 +128,8 @@ struct route_match {
     size_t n_params;
     char *params[HTTP_PARAMS_MAX]; /* decoded, malloc'd; freed by route_match_release */
 };
-/* Does the raw path fit the template, such as "/v1/segments/{key}/members/{user_id}"? A parameter is one non-empty segment of the raw path, decoded after the split (so %2F
- * stays inside it); a trailing slash on the path is ignored. False on a bad escape, an encoded NUL or text that is not UTF-8. */
+/* Does the raw path fit the template, such as "/v1/segments/{key}/members/{user_id}"? A parameter is one non-empty segment of the raw
+ * path, decoded after the split (so %2F stays inside it); a trailing slash on the path is ignored. False on a bad escape, an encoded NUL
+ * or text that is not UTF-8. */
 bool route_match(const char *template, const char *path, struct route_match *ret_match) MUST_CHECK;
 void route_match_release(struct route_match *match);

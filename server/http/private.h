@@ -203,6 +203,7 @@ enum MHD_Result request_on_data(void *closure, struct MHD_Connection *connection
                                 const char *data, size_t *data_len, void **request);
 void request_on_completed(void *closure, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode why);
 
+/* Any thread. The last reference frees it. */
 void request_ref(struct request *rq);
 void request_unref(struct request *rq);
 /* Loop thread, or any once that has ended: the request comes off the ready list: its owner has finished it, or has more of a stream. */

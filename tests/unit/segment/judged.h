@@ -1,5 +1,5 @@
-/* What the tests of segment/judge.h share: profiles as text, and rows of definition, profile and verdict. That a verdict is never otherwise than the SQL is shown
- * against random histories in tests/golden/test_judge.py. */
+/* What the tests of segment/judge.h share: profiles as text, and rows of definition, profile and verdict. That a verdict is never
+ * otherwise than the SQL is shown against random histories in tests/golden/test_judge.py. */
 #pragma once
 
 #include <string.h>
