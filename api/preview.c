@@ -146,5 +146,7 @@ enum handled api_segment_preview(struct call *c)
         (void)err_set(&err, "bad_value", "/as_of", "must not be in the future");
     if (err.code)
         return answer_problem(c, PROBLEM_INVALID, &err);
+    if (seen.timed_out)
+        return answer_problem(c, PROBLEM_TIMEOUT, NULL);
     return status == DB_OK ? answer_preview(c, &seen, &sample) : answer_status(c, status);
 }

@@ -143,11 +143,19 @@ static enum db_status count_all(struct run *run, struct db_previewed *previewed)
     width = UINT64_MAX / (uint64_t)(profiles / FIRST_PROFILES + FIRST_PARTS);
     while (status == DB_OK && !previewed->exact && (left == UINT64_MAX || clock_mono_us() < until_us)) {
         int64_t began_us = clock_mono_us();
+        struct db_previewed before = *previewed;
         uint64_t more = width;
 
         more = more > left ? left : more;
         more = more > UINT64_MAX - at ? UINT64_MAX - at : more; /* a range ends where the ids do, the next begins at 0 */
-        status = count_range(run, previewed, at, at + more);
+        status = left == UINT64_MAX ? DB_OK : db_set_timeout(run->db, (until_us - began_us) / US_PER_MS + 1);
+        if (status == DB_OK)
+            status = count_range(run, previewed, at, at + more);
+        if (before.population && db_timed_out(run->db, status)) { /* the time is over: what was seen before is the answer */
+            *previewed = before;
+            status = DB_OK;
+            break;
+        }
         previewed->exact = more == left;
         left -= more + 1;
         at += more + 1;
@@ -190,9 +198,9 @@ enum db_status db_preview(struct db *db, const struct db_preview *preview, struc
     status = prepare(&run, err);
     if (status == DB_OK)
         status = db_begin_evaluation(db);
-    if (status != DB_OK)
-        return status;
-    status = inside(&run, ret_previewed);
+    if (status == DB_OK)
+        status = inside(&run, ret_previewed);
+    ret_previewed->timed_out = db_timed_out(db, status);
     db_rollback(db);
     return status;
 }

@@ -29,6 +29,7 @@ struct db_previewed {
     int64_t population; /* profiles in it */
     int64_t members;    /* of them who are held */
     bool future;        /* as_of was after now: nothing was evaluated */
+    bool timed_out;     /* with DB_RETRY: nobody could be evaluated in the time that there is */
 };
 
 /* DB_NONE: *err says what is wrong (references pass a limit). Outside any transaction. */

@@ -8,8 +8,12 @@
 
 #define IDS(kind)                                                                                                                          \
     " ARRAY(SELECT external_id FROM identity a WHERE a.profile_id = p.profile_id AND a.kind = '" kind "' ORDER BY external_id LIMIT 1000)"
+/* The stored last_seen is moved once an hour: what is newer lies within the hour after it. */
+#define LAST_SEEN                                                                                                                          \
+    " greatest(p.last_seen, (SELECT max(e.ts) FROM event e WHERE e.profile_id = p.profile_id AND e.name_id > 3 AND e.ts > p.last_seen"     \
+    "   AND e.ts < p.last_seen + interval '1 hour')),"
 DB_STATEMENT(profile_read, "u",
-             "SELECT p.profile_id, p.user_id, p.traits, p.first_seen, p.last_seen, p.created_at," IDS("user") "," IDS("anonymous") "," IDS(
+             "SELECT p.profile_id, p.user_id, p.traits, p.first_seen," LAST_SEEN " p.created_at," IDS("user") "," IDS("anonymous") "," IDS(
                  "email") " FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1");
 DB_STATEMENT(profile_segments, "u",
              "SELECT s.key, m.entered_at FROM membership m JOIN segment s ON s.serving_version_id = m.version_id"

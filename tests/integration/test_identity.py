@@ -136,6 +136,18 @@ def test_calls_do_not_move_first_and_last_seen(house):
     assert "u14" not in house.members("seen-none")
 
 
+def test_last_seen_is_told_to_the_microsecond(house):
+    seen = lambda: [house.api.get("/v1/profiles/u15").json[key] for key in ("first_seen", "last_seen")]  # noqa: E731
+    day = "2026-03-02T"
+    for at, (first, last) in (("10:15:00.000001", ("10:15:00.000001",) * 2), ("10:15:00.000002", ("10:15:00.000001", "10:15:00.000002")),
+                              ("10:59:59.999999", ("10:15:00.000001", "10:59:59.999999")), ("10:30:00.000000", ("10:15:00.000001", "10:59:59.999999"))):
+        house.send(track("A", userId="u15", timestamp=day + at + "Z"))
+        assert seen() == [day + first + "Z", day + last + "Z"]
+    house.send({"type": "identify", "userId": "u15", "timestamp": day + "10:59:59.999999Z"}, track("A", anonymousId="a15", timestamp=day + "11:00:00Z"))
+    house.send(identify({}, userId="u15", anonymousId="a15"), track("A", userId="u15", timestamp=day + "11:20:00Z"))
+    assert seen() == [day + "10:15:00.000001Z", day + "11:20:00.000000Z"]
+
+
 def test_same_external_id_as_user_and_as_anonymous_are_two(house):
     house.send(track("A", userId="same"), track("B", anonymousId="same"))
     assert names_of(house, "same") == ["A"] and anonymous_exists(house, "same")

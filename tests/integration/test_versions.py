@@ -1,7 +1,7 @@
 """Changing a segment: PUT, PATCH, ETags, a new version built beside the old members and swapped at once; preview, verify, dependents."""
 import pytest
 
-from support.house import iso, micros
+from support.house import House, iso, micros
 from support.wait import wait_for
 
 BOUGHT = {"event": "Bought"}
@@ -174,6 +174,20 @@ def test_changes_while_a_version_builds_are_not_lost(house):
     expected = {f"b{i}" for i in range(5, 10)} | {"anon:ba"}
     assert house.members("busy") == expected
     assert house.replayed()["busy"] == house.snapshot("busy")[0]
+
+
+def test_preview_of_what_takes_too_long_says_so():
+    """Nothing could be evaluated: no estimate, and no word of a database that is not there."""
+    with House() as house:
+        house.track("slow", "Seen", {"n": 1})
+        ask = {"definition": {"event": "Seen", "measure": {"sum": "n"}, "gte": 1}}
+        assert house.api.post("/v1/segments/preview", ask).json["count"] == 1
+        house.db.cursor().execute(
+            "CREATE OR REPLACE FUNCTION value_number(value jsonb) RETURNS numeric LANGUAGE plpgsql IMMUTABLE"
+            " AS 'BEGIN PERFORM pg_sleep(60); RETURN 1; END'"
+        )
+        answer = house.api.post("/v1/segments/preview", ask)
+        assert answer.status == 503 and answer.code == "timeout", answer
 
 
 def test_preview(house):
