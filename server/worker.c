@@ -22,11 +22,10 @@
 #include "server/base/log.h"
 #include "server/build.h"
 #include "server/careful.h"
-#include "server/dates.h"
 #include "server/history.h"
-#include "server/retry.h"
 #include "server/roster.h"
 #include "server/tick.h"
+#include "server/versions.h"
 
 enum {
     IDLE_MS = 1000,    /* a tick at least so often: as_of moves */
@@ -148,40 +147,7 @@ static enum db_status take_lead(struct worker *worker)
     return DB_OK;
 }
 
-/* --- Versions and chores --- */
-
-/* Marks the versions failed that could not be loaded. */
-static enum db_status fail_bad(struct worker *worker)
-{
-    struct db_frame frame;
-    enum db_status status;
-
-    if (worker->roster.bad.n == 0)
-        return DB_OK;
-    status = db_frame_begin(worker->db, worker->epoch, &frame);
-    for (size_t i = 0; i < worker->roster.bad.n && status == DB_OK; i++) {
-        const struct roster_bad *bad = &worker->roster.bad.at[i];
-
-        status = db_version_fail(worker->db, bad->version_id, bad->code, frame.clock_us + retry_version_us(bad->attempt));
-    }
-    if (status == DB_OK)
-        status = db_commit(worker->db);
-    vec_clear(&worker->roster.bad);
-    return status;
-}
-
-static enum db_status load_dates(struct worker *worker)
-{
-    struct db_frame frame;
-    enum db_status status = db_frame_begin(worker->db, worker->epoch, &frame);
-
-    if (status == DB_OK)
-        status = dates_load(worker->db, &worker->roster);
-    if (status == DB_OK)
-        status = db_commit(worker->db);
-    worker->building = true;
-    return status;
-}
+/* --- Looks and chores --- */
 
 /* For those who wait for the feed, and for edits of lists. */
 static void tell(struct worker *worker, int64_t max_seq)
@@ -192,55 +158,15 @@ static void tell(struct worker *worker, int64_t max_seq)
         log_warn("cannot notify of changes", );
 }
 
-/* What a newer version has overtaken is over in memory, too: built on, it would be swapped in while its rows are swept. */
-static enum db_status supersede(struct worker *worker)
-{
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    struct db_frame frame;
-    enum db_status status = db_frame_begin(worker->db, worker->epoch, &frame);
-
-    if (status != DB_OK)
-        return status;
-    status = db_versions_supersede(worker->db, &rows);
-    if (status == DB_OK || status == DB_NONE)
-        status = db_commit(worker->db);
-    for (size_t i = 0; i < db_rows_count(&rows) && status == DB_OK; i++) {
-        struct roster_version *version = roster_find(&worker->roster, (int32_t)db_int(&rows, i, 0));
-
-        if (version)
-            roster_end(version);
-    }
-    if (status == DB_OK && db_rows_count(&rows))
-        roster_prune(&worker->roster, worker->db);
-    return status;
-}
-
-/* New versions, and all of them after a failure. */
 static enum db_status look(struct worker *worker)
 {
-    bool changed = false;
+    bool changed;
     enum db_status status;
 
     worker->wants_look = false;
-    if (!worker->roster.loaded) {
-        status = careful_load(&worker->tick.differ);
-        if (status != DB_OK)
-            return status;
-    }
-    status = roster_load(&worker->roster, worker->db, &changed);
+    status = versions_look(&worker->tick.differ, worker->epoch, &changed);
     worker->look_us = clock_mono_us();
-    if (status == DB_OK && !worker->roster.dates_loaded)
-        status = load_dates(worker);
-    if (status == DB_OK && changed) {
-        worker->building = true;
-        status = fail_bad(worker);
-        if (status == DB_OK)
-            status = supersede(worker);
-    }
-    if (status != DB_OK) {
-        db_rollback(worker->db);                  /* or the roster's statements cannot be dropped */
-        roster_drop(&worker->roster, worker->db); /* or what failed is not done again */
-    }
+    worker->building |= changed;
     return status;
 }
 

@@ -5,10 +5,9 @@
 #include "db/tick.h"
 #include "db/verify.h"
 #include "server/build.h"
-#include "server/careful.h"
-#include "server/dates.h"
 #include "server/roster.h"
 #include "server/tick.h"
+#include "server/versions.h"
 #include "tests/unit/db/store.h"
 
 /* One worker; a second one has its own. */
@@ -55,39 +54,12 @@ static inline void world_end(void)
     store_end();
 }
 
-/* As the worker's loop does it. */
-static inline void hand_supersede(struct hand *hand)
-{
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
-    enum db_status status = db_versions_supersede(hand->db, &rows);
-
-    ck_assert(status == DB_OK || status == DB_NONE);
-    for (size_t i = 0; i < db_rows_count(&rows); i++) {
-        struct roster_version *version = roster_find(&hand->roster, (int32_t)db_int(&rows, i, 0));
-
-        if (version)
-            roster_end(version);
-    }
-    roster_prune(&hand->roster, hand->db);
-}
-
 static inline void hand_look(struct hand *hand)
 {
     bool changed;
 
-    if (!hand->roster.loaded)
-        ck_assert_int_eq(careful_load(&hand->tick.differ), DB_OK);
-    ck_assert_int_eq(roster_load(&hand->roster, hand->db, &changed), DB_OK);
-    ck_assert_uint_eq(hand->roster.bad.n, 0);
-    if (changed)
-        hand_supersede(hand);
-    if (!hand->roster.dates_loaded) {
-        struct db_frame frame;
-
-        ck_assert_int_eq(db_frame_begin(hand->db, hand->epoch, &frame), DB_OK);
-        ck_assert_int_eq(dates_load(hand->db, &hand->roster), DB_OK);
-        ck_assert_int_eq(db_commit(hand->db), DB_OK);
-    }
+    ck_assert_int_eq(versions_look(&hand->tick.differ, hand->epoch, &changed), DB_OK);
+    ck_assert_int_eq(ask("SELECT count(*) FROM segment_version WHERE code = 'definition_refused'"), 0);
 }
 
 static inline void tick_at_us(int64_t us)
