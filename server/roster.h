@@ -85,8 +85,9 @@ void roster_drop(struct roster *roster, struct db *db);
 /* Reads all versions to be kept (when it was dropped) or those that are new; versions that fail stand in `bad`. *ret_changed: something was new. Outside a
  * transaction. */
 enum db_status roster_load(struct roster *roster, struct db *db, bool *ret_changed) MUST_CHECK;
-/* The indexes anew, after a version has changed what it serves. */
+/* The indexes anew, after versions came or went, or one has changed what it serves; and without any version. */
 void roster_index(struct roster *roster);
+void roster_clear_indexes(struct roster *roster);
 /* Takes out versions that are over. Outside a transaction. */
 void roster_prune(struct roster *roster, struct db *db);
 /* The version is kept up no longer. */
