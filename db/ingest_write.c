@@ -26,32 +26,23 @@ _Static_assert(FORMER_MAX == 32, "the statement above says so, too");
 
 /* Traits without those that are JSON null at the top level, which means that they are removed, and without an object `consent`, which is kept
  * elsewhere (db/consent.h). */
-#define TRAITS(j)                                                                                                                          \
-    "(SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(" j ")"                                                          \
-    " WHERE value <> 'null' AND (key <> 'consent' OR jsonb_typeof(value) <> 'object'))"
+#define TRAITS_OF "(SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each("
+#define THAT_STAY ") WHERE value <> 'null' AND (key <> 'consent' OR jsonb_typeof(value) <> 'object'))"
 
-DB_STATEMENT(
-    ingest_profile_new, "UTTTJJZZ",
-    "INSERT INTO profile AS p (profile_id, user_id, email, anonymous_id, traits, first_seen, last_seen)"
-    " SELECT profile_id, user_id, email, anonymous_id, CASE WHEN below IS NULL AND traits IS NULL THEN '{}'"
-    " ELSE " TRAITS(
-        "coalesce(below, '{}') || coalesce(traits, '{}')") " END, first_seen, last_seen"
-                                                           " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], "
-                                                           "$7::timestamptz[], $8::timestamptz[])"
-                                                           " AS n (profile_id, user_id, email, anonymous_id, below, traits, first_seen, last_seen)"
-                                                           " ON CONFLICT (profile_id) DO UPDATE SET first_seen = least(p.first_seen, "
-                                                           "excluded.first_seen),"
-                                                           " last_seen = greatest(p.last_seen, excluded.last_seen)");
-DB_STATEMENT(
-    ingest_profile_changed, "UJJZZ",
-    "UPDATE profile p SET traits = CASE WHEN n.below IS NULL AND n.traits IS NULL THEN p.traits"
-    " ELSE " TRAITS("coalesce(n.below, '{}') || p.traits || coalesce(n.traits, '{}')") " END,"
-                                                                                       " first_seen = least(p.first_seen, n.first_seen), "
-                                                                                       "last_seen = greatest(p.last_seen, n.last_seen)"
-                                                                                       " FROM unnest($1::uuid[], $2::jsonb[], $3::jsonb[], "
-                                                                                       "$4::timestamptz[], $5::timestamptz[])"
-                                                                                       " AS n (profile_id, below, traits, first_seen, "
-                                                                                       "last_seen) WHERE p.profile_id = n.profile_id");
+DB_STATEMENT(ingest_profile_new, "UTTTJJZZ",
+             "INSERT INTO profile AS p (profile_id, user_id, email, anonymous_id, traits, first_seen, last_seen)"
+             " SELECT profile_id, user_id, email, anonymous_id, CASE WHEN below IS NULL AND traits IS NULL THEN '{}'"
+             " ELSE " TRAITS_OF "coalesce(below, '{}') || coalesce(traits, '{}')" THAT_STAY " END, first_seen, last_seen"
+             " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::timestamptz[], $8::timestamptz[])"
+             " AS n (profile_id, user_id, email, anonymous_id, below, traits, first_seen, last_seen)"
+             " ON CONFLICT (profile_id) DO UPDATE SET first_seen = least(p.first_seen, excluded.first_seen),"
+             " last_seen = greatest(p.last_seen, excluded.last_seen)");
+DB_STATEMENT(ingest_profile_changed, "UJJZZ",
+             "UPDATE profile p SET traits = CASE WHEN n.below IS NULL AND n.traits IS NULL THEN p.traits"
+             " ELSE " TRAITS_OF "coalesce(n.below, '{}') || p.traits || coalesce(n.traits, '{}')" THAT_STAY " END,"
+             " first_seen = least(p.first_seen, n.first_seen), last_seen = greatest(p.last_seen, n.last_seen)"
+             " FROM unnest($1::uuid[], $2::jsonb[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[])"
+             " AS n (profile_id, below, traits, first_seen, last_seen) WHERE p.profile_id = n.profile_id");
 DB_STATEMENT(ingest_odd_new, "UIUZB",
              "INSERT INTO odd_message (message_id, name_id, raw_id, own_ts, repeated)"
              " SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::timestamptz[], $5::boolean[]) ON CONFLICT DO NOTHING");
