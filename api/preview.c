@@ -1,5 +1,6 @@
-/* Trying a definition before it is saved. The one idea: what was evaluated is a fair sample of the population (or all of it), so an estimate is the share of
- * those held times the population, with the 95 % interval of Wilson for a share, made narrower as the sample nears the whole (finite population).
+/* Trying a definition before it is saved. The one idea: profile ids are hashes, so everybody had the same chance to be evaluated, the share of the ids that
+ * was; an estimate is the members met, divided by it, with the 95 % interval of such a count (Wilson's way, narrower as the share nears the whole). How
+ * large the population is need not be known.
  * Nothing is stored, save names of events that nobody knew. */
 #include <math.h>
 #include <stdlib.h>
@@ -79,23 +80,24 @@ struct estimate {
     int64_t high;
 };
 
-/* From k held among n seen, of about n / share in all. Who was seen is certain, on both sides. */
+/* How many there are of whom about `held` were met, each by the chance `share`: an end of the interval (side -1 or 1). */
+static double end_of_interval(double held, double share, double side)
+{
+    double z2 = NORMAL_95 * NORMAL_95 * (1 - share);
+
+    return (held + z2 / 2 + side * sqrt(z2 * (held + z2 / 4))) / share;
+}
+
+/* The half is the correction for continuity. Who was met is certain. */
 static struct estimate estimate(const struct db_previewed *seen)
 {
-    double k = (double)seen->members, n = (double)seen->population, all, z2, centre, half, share;
+    double k = (double)seen->members;
 
     if (seen->exact)
         return (struct estimate){seen->members, seen->members, seen->members};
-    all = round(n / seen->share);
-    if (n < 1 || all <= n) /* nobody was there to be seen: nobody is expected */
-        return (struct estimate){seen->members, seen->members, seen->members};
-    share = k / n;
-    z2 = NORMAL_95 * NORMAL_95 * (all - n) / (all - 1);
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n);
-    half = sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n);
-    return (struct estimate){.count = (int64_t)round(share * all),
-                             .low = (int64_t)fmax(k, floor((centre - half) * all)),
-                             .high = (int64_t)fmin(all - (n - k), ceil((centre + half) * all))};
+    return (struct estimate){.count = (int64_t)round(k / seen->share),
+                             .low = (int64_t)fmax(k, floor(end_of_interval(fmax(k - 0.5, 0), seen->share, -1))),
+                             .high = (int64_t)ceil(end_of_interval(k + 0.5, seen->share, 1))};
 }
 
 static enum handled answer_preview(struct call *c, const struct db_previewed *seen, const struct buf *sample)

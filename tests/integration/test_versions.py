@@ -176,6 +176,21 @@ def test_changes_while_a_version_builds_are_not_lost(house):
     assert house.replayed()["busy"] == house.snapshot("busy")[0]
 
 
+def test_an_estimate_s_interval_holds_the_truth(house):
+    """95 % of the time, also where everybody belongs: how many people there are is estimated, too."""
+    people = 20_000
+    house.api.post("/v1/segments", {"key": "crowd", "name": "crowd", "kind": "list"})
+    rows = "user_id\n" + "\n".join(f"crowd-{n}" for n in range(people))
+    assert house.api.post("/v1/segments/crowd/members?mode=add", rows, headers={"Content-Type": "text/csv"}).status == 200
+    inside = 0
+    for n in range(40):
+        ask = {"definition": {"all": [{"segment": "crowd"}, {"bucket": str(n), "from": 0, "to": 100}]}, "budget_ms": 1}
+        body = house.api.post("/v1/segments/preview", ask).json
+        assert body["low"] <= body["count"] <= body["high"] and body["exact"] == (body["low"] == body["high"]), body
+        inside += body["low"] <= people <= body["high"]
+    assert inside >= 33
+
+
 def test_preview_of_what_takes_too_long_says_so():
     """Nothing could be evaluated: no estimate, and no word of a database that is not there."""
     with House() as house:
