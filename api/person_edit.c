@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "api/person.h"
 #include "api/profile_json.h"
+#include "db/erasure.h"
 #include "db/person_edit.h"
 #include "server/base/alloc.h"
 

@@ -3,6 +3,7 @@
 
 #include "db/identity.h"
 #include "db/ingest.h"
+#include "db/lock.h"
 #include "db/move.h"
 
 enum outcome { OUTCOME_OPEN, OUTCOME_STORED, OUTCOME_DOUBLE, OUTCOME_REJECTED };
@@ -21,7 +22,6 @@ struct item {
     size_t next_traits;       /* the next identify of the same profile, or IDENTITY_NONE */
 };
 
-enum { LOCKS = 256 };
 enum lock { LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE };
 
 /* All messages of one call of db_ingest, and the state of its attempt at items[from, to). */

@@ -6,7 +6,6 @@
  * merged away. Each key is looked up in a fenced subquery of its own (LATERAL, OFFSET 0): a join that was planned while the tables were small
  * walked them whole for each batch once they were large, until the next ANALYZE. */
 #include "db/ingest_batch.h"
-#include "db/lock.h"
 #include "db/move.h"
 
 /* enum person_kind of what the profile is known by. */

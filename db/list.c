@@ -9,7 +9,7 @@
 #include "db/lock.h"
 #include "server/base/attr.h"
 
-enum { PEOPLE_PIECE = 1000, LOCKS = 256 };
+enum { PEOPLE_PIECE = 1000 };
 
 DB_STATEMENT(list_lock, "I",
              "SELECT pg_advisory_xact_lock_shared(" DB_LOCK_CLASS_IDENTITY ", number) FROM unnest($1::integer[]) AS l (number)");

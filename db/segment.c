@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define DB_LOCK_SEGMENTS "1668246387, 2"
+#include "db/lock.h"
 
 #define SEGMENT_SHOWN(definition)                                                                                                          \
     "SELECT s.segment_id, s.key, s.name, s.description, s.kind, s.timezone, s.tags, s.public, n.version, n.state, n.progress, n.code, "    \

@@ -14,7 +14,7 @@
 
 #include "db/change.h"
 #include "db/conn.h"
-#include "db/person_edit.h"
+#include "db/erasure.h"
 #include "db/tick.h"
 #include "db/version.h"
 #include "server/audit.h"
