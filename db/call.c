@@ -95,9 +95,9 @@ void db_send(struct db *db, const struct db_statement *statement, const struct d
     send_call(db, &(struct call){.prepared = statement->name, .args = args});
 }
 
-void db_send_sql(struct db *db, const char *sql, const struct db_args *args)
+void db_send_sql(struct db *db, const char *sql)
 {
-    send_call(db, &(struct call){.sql = sql, .args = args});
+    send_call(db, &(struct call){.sql = sql});
 }
 
 void db_sync(struct db *db)

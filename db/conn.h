@@ -198,7 +198,7 @@ enum db_status db_script(struct db *db, const char *sql) MUST_CHECK;
  * db_send… any number, db_sync, then db_receive once for each send, in order, then db_receive_sync. After a failure the rest of the pipeline gives the
  * same status; a transaction opened in it stays to be rolled back (db_rollback). */
 void db_send(struct db *db, const struct db_statement *statement, const struct db_args *args);
-void db_send_sql(struct db *db, const char *sql, const struct db_args *args); /* args NULL: none: "BEGIN", "COMMIT" */
+void db_send_sql(struct db *db, const char *sql); /* without parameters: "BEGIN", "COMMIT" */
 void db_sync(struct db *db);
 enum db_status db_receive(struct db *db, struct db_rows *ret_rows) MUST_CHECK;
 enum db_status db_receive_sync(struct db *db) MUST_CHECK;

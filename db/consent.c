@@ -96,10 +96,10 @@ enum db_status db_consent_set(struct db *db, const struct consent_edit *edit, st
     db_arg_id(&set, &edit->raw);
     db_arg_json(&set, edit->stated.at, edit->stated.len);
     db_arg_instant(&set, edit->at_us);
-    db_send_sql(db, "BEGIN", NULL);
+    db_send_sql(db, "BEGIN");
     db_send(db, &consent_lock, &lock);
     db_send(db, &consent_set, &set);
-    db_send_sql(db, "COMMIT", NULL);
+    db_send_sql(db, "COMMIT");
     db_sync(db);
     begin = db_receive(db, NULL);
     locked = db_receive(db, NULL);

@@ -406,7 +406,7 @@ static enum db_status read_first(struct batch *batch)
     AUTO_DB_ROWS struct db_rows people = DB_ROWS_INIT, odd = DB_ROWS_INIT;
     enum db_status status = DB_OK;
 
-    db_send_sql(batch->db, "BEGIN", NULL);
+    db_send_sql(batch->db, "BEGIN");
     send_locks(batch);
     send_ids(batch);
     send_messages(batch);

@@ -461,7 +461,7 @@ enum db_status ingest_write(struct batch *batch)
     send_odd(&w);
     send_settle(&w);
     send_rejects(&w);
-    db_send_sql(batch->db, "COMMIT", NULL);
+    db_send_sql(batch->db, "COMMIT");
     note_sent(&w, NULL);
     db_sync(batch->db);
     status = receive_all(&w);

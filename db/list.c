@@ -79,12 +79,12 @@ static enum db_status make_people(struct db *db, const struct person *people, si
     DB_ARRAY(&args, 'U', i, n, db_array_id(&args, &people[i].raw));
     DB_ARRAY(&args, 'T', i, n, db_array_text(&args, people[i].external.at, people[i].external.len));
     db_arg_text(&args, person_kind_text(kind));
-    db_send_sql(db, "BEGIN", NULL);
-    db_send_sql(db, "SET LOCAL plan_cache_mode = force_generic_plan", NULL);
-    db_send_sql(db, "SET LOCAL enable_seqscan = off", NULL);
+    db_send_sql(db, "BEGIN");
+    db_send_sql(db, "SET LOCAL plan_cache_mode = force_generic_plan");
+    db_send_sql(db, "SET LOCAL enable_seqscan = off");
     db_send(db, &list_lock, &locks);
     db_send(db, &list_people, &args);
-    db_send_sql(db, "COMMIT", NULL);
+    db_send_sql(db, "COMMIT");
     db_sync(db);
     status = db_receive_rest(db, 6);
     if (status != DB_OK)

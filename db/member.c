@@ -94,10 +94,10 @@ enum db_status db_member_page(struct db *db, const struct member_query *query, s
     const struct db_statement *statement = bind(query, true, &args);
     enum db_status begin, segment, members, commit, end;
 
-    db_send_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL);
+    db_send_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     db_segment_send_read(db, query->key);
     db_send(db, statement, &args);
-    db_send_sql(db, "COMMIT", NULL);
+    db_send_sql(db, "COMMIT");
     db_sync(db);
     begin = db_receive(db, NULL);
     segment = db_receive(db, ret_segment);

@@ -43,7 +43,7 @@ enum db_status db_begin_evaluation(struct db *db)
     enum db_status status = DB_OK, end;
 
     for (size_t i = 0; i < ARRAY_LEN(steps); i++)
-        db_send_sql(db, steps[i], NULL);
+        db_send_sql(db, steps[i]);
     db_sync(db);
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         enum db_status one = db_receive(db, NULL);

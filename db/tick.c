@@ -78,7 +78,7 @@ static void send_begin(struct db *db, int64_t epoch)
     AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
 
     db_arg_long(&args, epoch);
-    db_send_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ", NULL);
+    db_send_sql(db, "BEGIN ISOLATION LEVEL REPEATABLE READ");
     db_send(db, &worker_beat, &args);
 }
 
@@ -162,7 +162,7 @@ enum db_status db_tick_end(struct db *db, int64_t epoch, int64_t as_of_us, const
         sent++;
     }
     db_send(db, &worker_mark, &args);
-    db_send_sql(db, "COMMIT", NULL);
+    db_send_sql(db, "COMMIT");
     db_sync(db);
     return db_receive_rest(db, sent + 2);
 }

@@ -40,7 +40,7 @@ void db_send_timeout(struct db *db, int64_t ms)
     AUTO_BUF struct buf sql = BUF_INIT(64);
 
     buf_addf(&sql, "SET LOCAL statement_timeout = %lld", (long long)ms);
-    db_send_sql(db, buf_text(&sql), NULL);
+    db_send_sql(db, buf_text(&sql));
 }
 
 bool db_timed_out(const struct db *db, enum db_status status)

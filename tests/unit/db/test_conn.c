@@ -129,9 +129,9 @@ START_TEST(test_a_failed_pipeline_says_so_for_each_and_goes_on)
 {
     struct db *db = open_db(0);
 
-    db_send_sql(db, "BEGIN", NULL);
-    db_send_sql(db, "SELECT 'x'::integer", NULL);
-    db_send_sql(db, "COMMIT", NULL);
+    db_send_sql(db, "BEGIN");
+    db_send_sql(db, "SELECT 'x'::integer");
+    db_send_sql(db, "COMMIT");
     db_sync(db);
     ck_assert_int_eq(db_receive(db, NULL), DB_OK);
     ck_assert_int_eq(db_receive(db, NULL), DB_ERROR);
