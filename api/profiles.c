@@ -19,18 +19,12 @@
 
 enum { IDS_MAX = 1000, ID_LENGTH = 261 /* "user:" and 256 */ };
 
-/* The profile of the path; false: answered. */
-static bool find_profile(struct call *c, struct db_rows *rows)
+/* The profile of the path. */
+static enum db_status find_profile(struct call *c, struct id *ret_profile)
 {
-    enum db_status status = DB_NONE;
     struct id raw;
 
-    if (person_read(call_param(c, 0), &raw))
-        status = db_profile_read(c->db, &raw, rows);
-    if (status == DB_OK)
-        return true;
-    (void)answer_status(c, status);
-    return false;
+    return person_read(call_param(c, 0), &raw) ? db_profile_find(c->db, &raw, ret_profile) : DB_NONE;
 }
 
 static void put_ids(struct json_out *out, const char *member, struct db_array ids)
@@ -110,14 +104,13 @@ enum handled api_profile_read(struct call *c)
 enum handled api_profile_segments(struct call *c)
 {
     AUTO_BUF struct buf text = BUF_INIT(ANSWER_MAX);
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT, segments = DB_ROWS_INIT;
+    AUTO_DB_ROWS struct db_rows segments = DB_ROWS_INIT;
     struct json_out out = JSON_OUT(&text);
-    enum db_status status;
     struct id profile_id;
+    enum db_status status = find_profile(c, &profile_id);
 
-    if (!find_profile(c, &rows))
-        return HANDLED_ANSWERED;
-    profile_id = db_profile_row(&rows).profile_id;
+    if (status != DB_OK)
+        return answer_status(c, status);
     status = db_profile_segments(c->db, &profile_id, &segments);
     if (status != DB_OK && status != DB_NONE)
         return answer_status(c, status);
@@ -214,16 +207,13 @@ static bool read_place(const char *text, struct event_place *place)
 /* Of one snapshot. */
 static enum db_status put_events(struct call *c, const struct event_place *before, struct json_out *out, struct event_page *page)
 {
-    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
     enum db_status status = db_begin(c->db, DB_REPEATABLE_READ_ONLY);
-    struct id raw, profile_id;
+    struct id profile_id;
 
     if (status == DB_OK)
-        status = person_read(call_param(c, 0), &raw) ? db_profile_read(c->db, &raw, &rows) : DB_NONE;
-    if (status == DB_OK) {
-        profile_id = db_profile_row(&rows).profile_id;
+        status = find_profile(c, &profile_id);
+    if (status == DB_OK)
         status = db_profile_events_open(c->db, &profile_id, before);
-    }
     if (status == DB_OK)
         status = event_put_page(c->db, out, page);
     db_rollback(c->db);

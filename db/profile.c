@@ -15,6 +15,7 @@
 DB_STATEMENT(profile_read, "u",
              "SELECT p.profile_id, p.user_id, p.traits, p.first_seen," LAST_SEEN " p.created_at," IDS("user") "," IDS("anonymous") "," IDS(
                  "email") " FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1");
+DB_STATEMENT(profile_find, "u", "SELECT p.profile_id FROM identity i JOIN profile p USING (profile_id) WHERE i.raw_id = $1");
 DB_STATEMENT(profile_segments, "u",
              "SELECT s.key, m.entered_at FROM membership m JOIN segment s ON s.serving_version_id = m.version_id"
              " WHERE m.profile_id = $1 AND s.deleted_at IS NULL ORDER BY s.key");
@@ -47,6 +48,19 @@ enum db_status db_profile_read(struct db *db, const struct id *raw, struct db_ro
 
     db_arg_id(&args, raw);
     return db_run(db, &profile_read, &args, ret_rows);
+}
+
+enum db_status db_profile_find(struct db *db, const struct id *raw, struct id *ret_profile)
+{
+    AUTO_DB_ARGS struct db_args args = DB_ARGS_INIT;
+    AUTO_DB_ROWS struct db_rows rows = DB_ROWS_INIT;
+    enum db_status status;
+
+    db_arg_id(&args, raw);
+    status = db_run(db, &profile_find, &args, &rows);
+    if (status == DB_OK)
+        *ret_profile = db_id(&rows, 0, 0);
+    return status;
 }
 
 struct profile_row db_profile_row(const struct db_rows *rows)

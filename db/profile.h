@@ -14,11 +14,13 @@ struct profile_row {
     const struct db_rows *rows; /* for all its ids: db_array(rows, 0, PROFILE_USERS) and the others */
 };
 enum { PROFILE_USERS = 6, PROFILE_ANONYMOUS, PROFILE_EMAILS };
-/* DB_NONE: nobody. */
+/* DB_NONE: nobody. What costs is last_seen: of who has a million events this quarter, a second. */
 enum db_status db_profile_read(struct db *db, const struct id *raw, struct db_rows *ret_rows) MUST_CHECK;
 struct profile_row db_profile_row(const struct db_rows *rows);
+/* Who is it? DB_NONE: nobody. */
+enum db_status db_profile_find(struct db *db, const struct id *raw, struct id *ret_profile) MUST_CHECK;
 
-/* The segments a profile is in: columns key, entered_at, the worker's as_of; by key. */
+/* The segments a profile is in: columns key, entered_at; by key. */
 enum { PROFILE_SEGMENT_KEY, PROFILE_SEGMENT_ENTERED };
 enum db_status db_profile_segments(struct db *db, const struct id *profile_id, struct db_rows *ret_rows) MUST_CHECK;
 /* For each raw id, in order: columns known boolean, keys text[]. */

@@ -148,6 +148,21 @@ def test_last_seen_is_told_to_the_microsecond(house):
     assert seen() == [day + "10:15:00.000001Z", day + "11:20:00.000000Z"]
 
 
+def test_a_persons_segments_are_read_without_their_events(house):
+    """Of somebody with very many events that would take as long as reading them."""
+    house.segment("known", {"profile": "identified", "eq": True})
+    house.track("u16", "A")
+    assert "u16" in house.members("known")
+    with house.postgres.connect() as other, other.cursor() as cursor:
+        cursor.execute("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE")
+        answer = house.api.get("/v1/profiles/u16/segments")
+        nobody = house.api.get("/v1/profiles/nobody-at-all/segments")
+        cursor.execute("COMMIT")
+    other.close()
+    assert answer.status == 200 and [segment["key"] for segment in answer.json["data"]] == ["known"], answer
+    assert nobody.status == 404
+
+
 def test_same_external_id_as_user_and_as_anonymous_are_two(house):
     house.send(track("A", userId="same"), track("B", anonymousId="same"))
     assert names_of(house, "same") == ["A"] and anonymous_exists(house, "same")
