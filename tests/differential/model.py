@@ -1,4 +1,4 @@
-"""What the store must hold after a list of messages: docs/api.md's rules of time, ids, identity, traits and doubles, played back in Python.
+"""What the store must hold after a list of messages: openapi.yaml's rules of time, ids, identity, traits and doubles, played back in Python.
 
 Model.send takes the messages in order of arrival. `people` then are the live profiles with their events. An instant that only the server
 knows (a missing or a future timestamp) is a range until `settle` reads the stored one from the database; settle also proves that the

@@ -1,4 +1,4 @@
-"""The collect face to the letter: paths, key places, answers, bodies in every wrapping, bad input, the reject log (docs/api.md)."""
+"""The collect face to the letter: paths, key places, answers, bodies in every wrapping, bad input, the reject log (openapi.yaml)."""
 import base64
 import gzip
 import json

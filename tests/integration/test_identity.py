@@ -1,6 +1,8 @@
 """Who a message is about: anonymous profiles merged into users', re-pointed ids, aliases, traits (docs/identity.md)."""
 import pytest
 
+from support.house import iso
+
 
 def track(event, **ids):
     return {"type": "track", "event": event, **ids}
@@ -138,7 +140,7 @@ def test_calls_do_not_move_first_and_last_seen(house):
 
 def test_last_seen_is_told_to_the_microsecond(house):
     seen = lambda: [house.api.get("/v1/profiles/u15").json[key] for key in ("first_seen", "last_seen")]  # noqa: E731
-    day = "2026-03-02T"
+    day = iso(house.now() - 2 * 86_400_000_000)[:11]
     for at, (first, last) in (("10:15:00.000001", ("10:15:00.000001",) * 2), ("10:15:00.000002", ("10:15:00.000001", "10:15:00.000002")),
                               ("10:59:59.999999", ("10:15:00.000001", "10:59:59.999999")), ("10:30:00.000000", ("10:15:00.000001", "10:59:59.999999"))):
         house.send(track("A", userId="u15", timestamp=day + at + "Z"))

@@ -1,4 +1,4 @@
-"""A message sent again changes nothing, however its envelope, clock or identity changed in between (docs/api.md, "Dedup")."""
+"""A message sent again changes nothing, however its envelope, clock or identity changed in between (openapi.yaml, "Dedup")."""
 import threading
 
 import pytest

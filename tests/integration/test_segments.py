@@ -1,4 +1,4 @@
-"""Segments as a resource: create, read, list, delete, members, a person's segments, the feed, roles and errors (docs/api.md)."""
+"""Segments as a resource: create, read, list, delete, members, a person's segments, the feed, roles and errors (openapi.yaml)."""
 import itertools
 import random
 import threading

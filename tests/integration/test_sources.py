@@ -1,4 +1,4 @@
-"""Sources: their settings through the API, and who may send to them (docs/api.md)."""
+"""Sources: their settings through the API, and who may send to them (openapi.yaml)."""
 import itertools
 
 import pytest

@@ -1,4 +1,4 @@
-"""The instant under which a message is stored (docs/api.md, "Time")."""
+"""The instant under which a message is stored (openapi.yaml, "Time")."""
 import pytest
 
 from support.house import iso
