@@ -76,17 +76,28 @@ void database_close(struct database *database)
     free(database);
 }
 
-/* One attempt. DB_RETRY: not reached, *ret_refused says how. */
+/* Says why a command gives up. */
+static void give_up(const struct db *db)
+{
+    if (db_is_read_only(db))
+        fprintf(stderr, "cohortd: the database is read-only\n");
+    else
+        fprintf(stderr, "cohortd: the database %s: %s\n", db_refused(db) ? "refuses the connection" : "cannot be reached", db_message(db));
+}
+
+/* One attempt. DB_RETRY: not reached, or not to be written to. */
 static enum db_status attempt(const struct database *database, const struct database_wait *wait, bool last)
 {
     struct db_config config = {.url = database->url, .role = "start", .bare = true};
     struct db *db = db_new(&config);
     enum db_status status = db_connect(db);
 
+    if (status == DB_OK && db_is_read_only(db))
+        status = DB_RETRY;
     if (status == DB_RETRY && wait->waiting)
         wait->waiting(wait->context, db_refused(db));
     if (status == DB_RETRY && wait->seconds && (last || db_refused(db))) {
-        fprintf(stderr, "cohortd: the database %s: %s\n", db_refused(db) ? "refuses the connection" : "cannot be reached", db_message(db));
+        give_up(db);
         status = DB_ERROR;
     }
     db_free(db);

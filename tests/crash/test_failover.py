@@ -93,6 +93,8 @@ def test_a_database_that_is_read_only_for_a_while(house):
         assert answer.status == 503 and int(answer.headers["retry-after"]) >= 0, answer
     answer = house.api.get("/v1/segments/s/members")
     assert answer.status == 200 and [member["user_id"] for member in answer.json["data"]] == ["before"]
+    command = run(house.postgres.url, "verify", "--wait", "1")
+    assert command.returncode == 1 and command.stderr.endswith(b"cohortd: the database is read-only\n"), command.stderr
     read_only(house, False)
     wait_for(lambda: house.collect.post("/v1/track", event).status == 200, what="events to be taken")
     wait_for(lambda: house.client().get("/readyz").status == 200, what="/readyz to recover")
