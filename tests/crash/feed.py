@@ -3,11 +3,13 @@ import http.client
 import threading
 
 from support.client import bearer
+from support.house import replayed
+from support.server import run
 
 
 class Reader:
     def __init__(self, house):
-        self.client = house.client(bearer(house.read_key))
+        self.house, self.client = house, house.client(bearer(house.read_key))
         self.changes = []
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.work)
@@ -42,3 +44,12 @@ class Reader:
         while seen != len(self.changes):
             seen = len(self.changes)
             self.poll()
+
+    def check(self, keys):
+        """After the thread has ended: what it has read gives the members of those segments, and they equal a fresh evaluation."""
+        members = {key: self.house.snapshot(key) for key in keys}
+        self.catch_up()
+        for key, (found, as_of) in members.items():
+            assert replayed(self.changes, as_of).get(key, set()) == found, key
+        verified = run(self.house.postgres.url, "verify")
+        assert verified.returncode == 0, verified.stdout.decode() + verified.stderr.decode()
