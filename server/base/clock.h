@@ -15,7 +15,7 @@ int64_t clock_mono_us(void);
 /* Have so many ms passed since an instant of the monotonic clock? */
 bool clock_passed(int64_t since_us, int64_t ms);
 
-/* Our estimate of the database's clock: our wall clock plus an offset measured at connect and each minute. One for
+/* Our estimate of the database's clock: our wall clock plus an offset measured at connect and each minute, so that it is not ahead. One for
  * the process, shared by its threads. Exactness does not rest on it (docs/exactness.md): it only keeps client times
  * from being stored in the future. */
 struct db_clock {
