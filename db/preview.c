@@ -9,7 +9,7 @@
 #include "db/membership.h"
 #include "db/others.h"
 
-enum { FIRST_PROFILES = 500, FIRST_PARTS = 16, QUICK_US = 50000, QUICK_PARTS = 4, SAMPLE_ROWS = 1000, GRACE_US = 200000 };
+enum { FIRST_PROFILES = 500, FIRST_PARTS = 16, QUICK_US = 50000, QUICK_PARTS = 4, SAMPLE_ROWS = 1000 };
 
 DB_STATEMENT(preview_frame, "", "SELECT clock_timestamp(), floor_at FROM retention");
 
@@ -131,36 +131,38 @@ static enum db_status count_range(struct run *run, struct db_previewed *previewe
     return DB_OK;
 }
 
-/* Until when to go on: an estimate from a handful of people says little, so for those there is a little more time. */
-static int64_t end_us(const struct db_previewed *previewed, int64_t until_us)
+/* What is left of the budget. */
+static int64_t rest_us(const struct run *run, const struct db_previewed *previewed, int64_t began_us)
 {
-    return previewed->population < FIRST_PROFILES ? until_us + GRACE_US : until_us;
+    int64_t grace_us = previewed->population < FIRST_PROFILES ? run->preview->grace_us : 0;
+
+    return began_us + run->preview->budget_us + grace_us - clock_mono_us();
 }
 
 /* Never 0, which would be for ever. */
-static int64_t rest_ms(int64_t rest_us)
+static int64_t in_ms(int64_t us)
 {
-    return rest_us > 0 ? rest_us / US_PER_MS + 1 : 1;
+    return us > 0 ? us / US_PER_MS + 1 : 1;
 }
 
 /* Goes once around the ids, from the start on, or until the time is over. A range's size is less one, as is what is left, so that all ids fit in 64 bits. */
 static enum db_status count_all(struct run *run, struct db_previewed *previewed)
 {
-    int64_t until_us = clock_mono_us() + run->preview->budget_us, profiles;
+    int64_t first_us = clock_mono_us(), profiles;
     int64_t quick_us = run->preview->budget_us / QUICK_PARTS < QUICK_US ? run->preview->budget_us / QUICK_PARTS : QUICK_US;
     enum db_status status = db_profiles_estimate(run->db, &profiles);
     uint64_t at, width, left = UINT64_MAX;
 
     memcpy(&at, run->preview->start.bytes, sizeof at);
     width = UINT64_MAX / (uint64_t)(profiles / FIRST_PROFILES + FIRST_PARTS);
-    while (status == DB_OK && !previewed->exact && (left == UINT64_MAX || clock_mono_us() < end_us(previewed, until_us))) {
+    while (status == DB_OK && !previewed->exact && (left == UINT64_MAX || rest_us(run, previewed, first_us) > 0)) {
         int64_t began_us = clock_mono_us();
         struct db_previewed before = *previewed;
         uint64_t more = width;
 
         more = more > left ? left : more;
         more = more > UINT64_MAX - at ? UINT64_MAX - at : more; /* a range ends where the ids do, the next begins at 0 */
-        status = left == UINT64_MAX ? DB_OK : db_set_timeout(run->db, rest_ms(end_us(previewed, until_us) - began_us));
+        status = left == UINT64_MAX ? DB_OK : db_set_timeout(run->db, in_ms(rest_us(run, previewed, first_us)));
         if (status == DB_OK)
             status = count_range(run, previewed, at, at + more);
         if (before.population && db_timed_out(run->db, status)) { /* the time is over: what was seen before is the answer */

@@ -15,6 +15,7 @@ struct db_preview {
     const struct segment *segment; /* checked: api/definition.h */
     int64_t as_of_us;              /* INSTANT_NONE: now */
     int64_t budget_us;
+    int64_t grace_us;       /* so much more while fewer than 500 people were seen: of a handful an estimate says little */
     struct id start;        /* where the sample begins: a hash of the definition, so that the same question gives the same sample */
     struct db_plans *plans; /* those of the connection, where it has some already; NULL: the preview's own */
     size_t sample;          /* members to give */

@@ -15,6 +15,7 @@ enum {
     NOTE_MAX = 50000,    /* and whenever so many have gathered (some 20 ms): ticks wait meanwhile */
     FOLD_MS = 3600 * 1000,
     BUDGET_US = 30 * 1000,
+    GRACE_US = 200 * 1000, /* where few are, a busy machine must not guess */
     DAY_TIMEOUT_MS = 1000,
     REST = 19 /* while events come in it rests so many times as long as it worked */
 };
@@ -82,6 +83,7 @@ static enum db_status compute(struct history *history, const struct segment *seg
     struct db_preview preview = {.segment = segment,
                                  .as_of_us = at_us,
                                  .budget_us = BUDGET_US,
+                                 .grace_us = GRACE_US,
                                  .plans = history->roster->plans,
                                  .start = id_hash(&history->segment_id, sizeof history->segment_id)};
     struct db_previewed previewed;
