@@ -9,6 +9,8 @@
 
 #include "db/wire.h"
 
+enum { COPY_BYTES = 4 << 20 }; /* of rows, before they are sent */
+
 void db_args_release(struct db_args *args)
 {
     buf_release(&args->store);
@@ -294,5 +296,5 @@ void db_copy_row(struct db_args *rows, unsigned fields)
 
 bool db_copy_is_due(const struct db_args *rows)
 {
-    return rows->store.len >= (4 << 20);
+    return rows->store.len >= COPY_BYTES;
 }

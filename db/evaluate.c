@@ -194,8 +194,7 @@ static void plan_put(struct db *db, struct db_plans *plans, struct db_plan *plan
     if (--plan->users > 0)
         return;
     if (plan->prepared && db_is_connected(db) && db_deallocate(db, plan->name) != DB_OK)
-        db_disconnect(
-            db); /* inside a failed transaction, or broken off: the name would be taken the next time, so all goes with the connection */
+        db_disconnect(db); /* in a failed transaction, or broken off: the name would be taken, so all goes with the connection */
     for (size_t i = 0; i < plans->plans.n; i++)
         if (plans->plans.at[i] == plan)
             plans->plans.at[i] = plans->plans.at[--plans->plans.n];
